@@ -1,0 +1,90 @@
+# Everything on a fresh machine: `make demo` shows mmisl at work, `make test`
+# checks it. Both make .venv when it is missing and find it done otherwise.
+#
+#   make setup   .venv with what training and the demo need; no compiler
+#   make demo    ISL on real digits, on the CPU
+#   make lint    ruff, codespell, mypy
+#   make test    all tests; the first time compiles mmcv's ops (10 minutes)
+#
+# PYTHON=/path/to/python3.11 names the interpreter that .venv is made with.
+
+PYTHON ?= python3.12 python3.11 python3.10 python3
+SUPPORTED := (3, 10) <= sys.version_info[:2] <= (3, 12)
+
+VENV := .venv
+PY := $(VENV)/bin/python
+CONSTRAINTS := requirements/constraints.txt
+PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check \
+	--constraint $(CONSTRAINTS)
+JOBS := $(shell getconf _NPROCESSORS_ONLN)
+
+.PHONY: setup demo test lint
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.setup-done
+
+demo: $(VENV)/.setup-done
+	$(PY) tools/demo.py
+
+test: $(VENV)/.det-done
+	$(PY) -m pytest tests -q
+
+lint: $(VENV)/.dev-done
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m codespell_lib
+	$(PY) -m mypy
+
+# A candidate must run (pyenv leaves commands that only fail) and must bring
+# venv and ensurepip, which Debian packs apart. A .venv that works is kept.
+$(VENV)/.venv-done:
+	@if $(PY) -c 'import sys, pip; sys.exit(not $(SUPPORTED))' 2>/dev/null; \
+	then touch $@; exit 0; fi; \
+	for python in $(PYTHON); do \
+		if $$python -c 'import ensurepip, sys, venv; sys.exit(not $(SUPPORTED))' \
+			2>/dev/null; \
+		then \
+			echo "Making $(VENV) with $$($$python --version)"; \
+			$$python -m venv --clear $(VENV) && touch $@; exit $$?; \
+		fi; \
+	done; \
+	echo "No Python 3.10 to 3.12 with its venv module among: $(PYTHON)." \
+		"Install one (Debian: apt install python3-venv)" \
+		"or name it: make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+# onedl-mmcv is built here in isolation, where no torch is to be seen, so it
+# comes out without compiled ops. Pip must not keep that wheel: under the same
+# name it would later be taken for one with ops.
+$(VENV)/.setup-done: $(VENV)/.venv-done setup.py $(CONSTRAINTS)
+	@echo 'Installing pip, setuptools, wheel into $(VENV)'
+	@$(PIP_INSTALL) --upgrade pip setuptools wheel
+	@echo 'Installing torch, torchvision (5 GB; minutes the first time)'
+	@$(PIP_INSTALL) torch torchvision
+	@echo 'Installing onedl-mmcv without compiled ops'
+	@$(PIP_INSTALL) --no-cache-dir onedl-mmcv
+	@echo 'Installing mmisl and what is left'
+	@$(PIP_INSTALL) --editable '.[cpu]'
+	@touch $@
+
+$(VENV)/.dev-done: $(VENV)/.setup-done
+	@echo 'Installing the tools of make lint and make test'
+	@$(PIP_INSTALL) --editable '.[cpu,dev]'
+	@touch $@
+
+# The ops are compiled against the torch in .venv, once: ops that load are
+# kept. Without nvcc the GPUs are hidden from the build, which would fail.
+$(VENV)/.det-done: $(VENV)/.dev-done
+	@echo 'Installing onedl-mmdetection'
+	@$(PIP_INSTALL) --editable '.[cpu,dev,det]'
+	@if $(PY) -c 'import torch, mmcv._ext' 2>/dev/null; \
+	then touch $@; exit 0; fi; \
+	echo "Compiling the ops of onedl-mmcv with $(JOBS) jobs:" \
+		"10 minutes on 2 cores"; \
+	$(PIP_INSTALL) ninja packaging psutil setuptools wheel || exit 1; \
+	command -v nvcc >/dev/null || test -n "$$CUDA_HOME" \
+		|| export CUDA_VISIBLE_DEVICES=; \
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MAX_JOBS=$(JOBS) $(PIP_INSTALL) \
+		--no-cache-dir --no-build-isolation --no-deps --force-reinstall \
+		--no-binary onedl-mmcv onedl-mmcv || exit 1; \
+	$(PY) -c 'import torch, mmcv._ext' && touch $@

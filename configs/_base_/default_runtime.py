@@ -1,0 +1,31 @@
+"""What every run shares: hooks, logging, seed."""
+
+default_scope = 'mmisl'
+
+default_hooks = dict(
+    runtime_info=dict(type='RuntimeInfoHook'),
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=2),
+)
+custom_hooks = [dict(type='MemoryBankHook'), dict(type='KNNGalleryHook')]
+
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+visualizer = dict(
+    type='Visualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+        dict(type='TensorboardVisBackend'),
+    ],
+)
+log_processor = dict(window_size=50)
+log_level = 'INFO'
+load_from = None
+resume = False
+randomness = dict(seed=1)  # seed of the released code

@@ -1,0 +1,235 @@
+"""Checkpoints that are whole, safe to load and never lost."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmisl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """mmengine's checkpoint hook, made safe.
+
+    - A checkpoint is written beside its name and renamed when it is whole;
+      older ones are removed after that. A kill or a full disk at any moment
+      leaves the previous checkpoint, and ``last_checkpoint`` points to it.
+    - It holds tensors and plain values only, so ``torch.load`` reads it with
+      ``weights_only=True``.
+    - NaN and infinite weights are refused, so a run that diverged does not
+      replace a good checkpoint.
+    - Loading is strict: a key that is missing or left over is an error, not a
+      warning, and ``--resume`` insists on the optimizer's state.
+    - It is also written after each mining stage.
+
+    Args:
+        interval (int): Encoder epochs between checkpoints. Defaults to 1.
+        max_keep_ckpts (int): Checkpoints kept besides the best.
+            Defaults to 2.
+        save_best (str, optional): Metric whose best checkpoint is kept, such
+            as ``'knn/bank_top1'``.
+        rule (str): ``'greater'`` or ``'less'``: which value of it is better.
+            Defaults to ``'greater'``.
+        strict (bool): Whether loading is strict. Defaults to True.
+    """
+
+    def __init__(
+        self,
+        interval: int = 1,
+        max_keep_ckpts: int = 2,
+        *,
+        save_best: str | None = None,
+        rule: str = 'greater',
+        strict: bool = True,
+    ) -> None:
+        super().__init__(
+            interval=interval,
+            max_keep_ckpts=max_keep_ckpts,
+            save_best=save_best,
+            rule=rule if save_best else None,
+        )
+        self.strict = strict
+
+    def before_train(self, runner: Runner) -> None:
+        """Write to the work directory; know what an earlier part kept."""
+        self.out_dir = runner.work_dir
+        kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
+        self.keep_ckpt_ids = deque(kept)
+        runner.logger.info(f'Checkpoints are written to {self.out_dir}.')
+
+    def after_mining(self, runner: Runner) -> None:
+        """Save the graph that was mined, under the name of its epoch."""
+        meta = dict(epoch=runner.epoch, iter=runner.iter)
+        self._save_checkpoint_with_step(runner, runner.epoch, meta)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse weights that are not finite; keep plain values only."""
+        for name, value in checkpoint['state_dict'].items():
+            if value.is_floating_point() and not value.isfinite().all():
+                raise RuntimeError(
+                    f'{name} holds NaN or infinity after epoch '
+                    f'{runner.epoch + 1}, so no checkpoint was written and '
+                    'the earlier ones are untouched; resume from them with a '
+                    'lower learning rate, or without --amp'
+                )
+        hub = checkpoint['message_hub']
+        hub['log_scalars'] = {
+            key: _pack_history(buffer)
+            for key, buffer in hub['log_scalars'].items()
+        }
+        hub['runtime_info'] = {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in hub['runtime_info'].items()
+        }
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Insist that the checkpoint fits before anything is loaded."""
+        hub = checkpoint.get('message_hub')
+        if hub is not None:
+            hub['log_scalars'] = {
+                key: _unpack_history(packed)
+                for key, packed in hub['log_scalars'].items()
+            }
+        if runner._resume and 'optimizer' not in checkpoint:
+            raise ValueError(
+                'the checkpoint holds no optimizer state, so the run cannot '
+                'be resumed from it; give it as load_from to start from its '
+                'weights'
+            )
+        if self.strict:
+            model = runner.model
+            model = model.module if is_model_wrapper(model) else model
+            state = checkpoint.get('state_dict', checkpoint)
+            check_keys(set(model.state_dict()), set(state))
+
+    def _save_checkpoint_with_step(
+        self, runner: Runner, step: int, meta: dict
+    ) -> None:
+        name = self.filename_tmpl.format(step)
+        expired = []
+        if self.max_keep_ckpts > 0:
+            earlier = [kept for kept in self.keep_ckpt_ids if kept != step]
+            num_expired = max(len(earlier) - self.max_keep_ckpts + 1, 0)
+            expired = earlier[:num_expired]
+            self.keep_ckpt_ids = deque([*earlier[num_expired:], step])
+            runner.message_hub.update_info(
+                'keep_ckpt_ids', list(self.keep_ckpt_ids)
+            )
+        self.last_ckpt = str(Path(self.out_dir, name))
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        self._save(runner, name, meta)
+        if is_main_process():
+            _replace_text(
+                Path(runner.work_dir, 'last_checkpoint'), self.last_ckpt
+            )
+            for old in expired:
+                Path(self.out_dir, self.filename_tmpl.format(old)).unlink(
+                    missing_ok=True
+                )
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
+        hub = runner.message_hub
+        (key,), (rule,) = self.key_indicators, self.rules
+        if key not in metrics:
+            raise ValueError(
+                f'save_best names {key!r}, but validation reports '
+                f'{", ".join(metrics)}'
+            )
+        worst = -inf if rule == 'greater' else inf
+        best = hub.runtime_info.get('best_score', worst)
+        if not self.is_better_than[key](metrics[key], best):
+            return
+        previous = hub.runtime_info.get('best_ckpt')
+        name = f'best_{key.replace("/", "_")}_epoch_{runner.epoch}.pth'
+        hub.update_info('best_score', metrics[key])
+        hub.update_info('best_ckpt', str(Path(self.out_dir, name)))
+        meta = dict(epoch=runner.epoch, iter=runner.iter)
+        self._save(runner, name, meta)
+        if is_main_process() and previous and Path(previous).name != name:
+            Path(previous).unlink(missing_ok=True)
+        # The checkpoint of this epoch was written before it was the best.
+        self._save_checkpoint_with_step(runner, runner.epoch, meta)
+
+    def _save(self, runner: Runner, name: str, meta: dict) -> None:
+        """Write a checkpoint whole or not at all.
+
+        Raises:
+            RuntimeError: If the file cannot be written.
+        """
+        partial = Path(self.out_dir, f'{name}.partial')
+        try:
+            runner.save_checkpoint(
+                self.out_dir, partial.name, meta=dict(meta)
+            )
+            if is_main_process():
+                _sync(partial)
+                os.replace(partial, Path(self.out_dir, name))
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise RuntimeError(
+                f'cannot write the checkpoint {Path(self.out_dir, name)}: '
+                f'{error.strerror or error}; earlier checkpoints are '
+                'untouched. Make room there, then go on with --resume'
+            ) from error
+
+
+def check_keys(expected: set[str], given: set[str]) -> None:
+    """Insist that a state dict fits a model.
+
+    Raises:
+        ValueError: Naming up to five keys on each side that do not match.
+    """
+    complaints = []
+    for label, keys in (
+        ('misses', expected - given),
+        ('has, unknown to the model,', given - expected),
+    ):
+        if keys:
+            shown = ', '.join(sorted(keys)[:5])
+            more = f' and {len(keys) - 5} more' if len(keys) > 5 else ''
+            complaints.append(f'{label} {shown}{more}')
+    if complaints:
+        raise ValueError(
+            f'the checkpoint {"; it ".join(complaints)}. Use the config it '
+            'was trained with, or set default_hooks.checkpoint.strict=False '
+            'to load what fits'
+        )
+
+
+def _pack_history(buffer: HistoryBuffer) -> dict:
+    values, counts = buffer.data
+    return dict(
+        values=torch.as_tensor(np.asarray(values, dtype=np.float64)),
+        counts=torch.as_tensor(np.asarray(counts, dtype=np.int64)),
+    )
+
+
+def _unpack_history(packed: dict | HistoryBuffer) -> HistoryBuffer:
+    if isinstance(packed, HistoryBuffer):  # of a plain CheckpointHook
+        return packed
+    return HistoryBuffer(packed['values'].tolist(), packed['counts'].tolist())
+
+
+def _sync(path: Path) -> None:
+    with open(path, 'rb') as file:
+        os.fsync(file.fileno())
+
+
+def _replace_text(path: Path, text: str) -> None:
+    partial = path.with_name(f'{path.name}.partial')
+    partial.write_text(text)
+    _sync(partial)
+    os.replace(partial, path)

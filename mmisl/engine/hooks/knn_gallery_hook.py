@@ -1,0 +1,95 @@
+"""Which labelled features a kNN metric votes with."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mmisl.datasets import InstanceDataset
+from mmisl.evaluation import KNNMetric
+from mmisl.registry import HOOKS
+
+from ..feature_extraction import extract_features
+
+
+@HOOKS.register_module()
+class KNNGalleryHook(Hook):
+    """Hands the training set's features and labels to ``KNNMetric``.
+
+    During training the gallery is the memory bank, which costs nothing; it
+    holds running features of augmented views. The last validation of a run,
+    and every test, also votes with features of the training images encoded
+    anew under the test transforms: ``knn/recomputed_top1`` is the number to
+    report.
+
+    # Deviates from the released code (``test.py``): its recomputation writes
+    # into the bank that training goes on with, and puts the last partial
+    # batch into the wrong rows.
+
+    The config's ``gallery_dataloader`` gives the training images under the
+    test transforms: an :class:`mmisl.InstanceDataset` with an
+    :class:`mmisl.InstanceSampler`.
+    """
+
+    priority = 'NORMAL'
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Vote with the bank; at the end of the run also recomputed."""
+        loop = runner.train_loop
+        labels = _labels(loop.dataloader.dataset)
+        galleries = dict(bank=(_unwrap(runner).memory.bank, labels))
+        if loop.epoch >= loop.max_epochs:
+            galleries['recomputed'] = self._recompute(runner)
+        _set_galleries(runner.val_loop.evaluator.metrics, galleries)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Vote with the bank of the checkpoint, and recomputed."""
+        feats, labels = self._recompute(runner)
+        galleries = dict(recomputed=(feats, labels))
+        bank = _unwrap(runner).memory.bank
+        if len(bank):
+            galleries['bank'] = (bank, labels)
+        _set_galleries(runner.test_loop.evaluator.metrics, galleries)
+
+    def _recompute(self, runner: Runner) -> tuple[Tensor, Tensor]:
+        if 'gallery_dataloader' not in runner.cfg:
+            raise ValueError(
+                'KNNGalleryHook needs gallery_dataloader in the config: the '
+                'training images under the test transforms, as in '
+                'configs/_base_/datasets/cifar10.py'
+            )
+        loader: DataLoader = runner.build_dataloader(
+            runner.cfg.gallery_dataloader, seed=runner.seed
+        )
+        dataset = loader.dataset
+        feats = extract_features(
+            runner.model, loader, dataset.num_instances, description='gallery'
+        )
+        return feats, _labels(dataset)
+
+
+def _unwrap(runner: Runner):
+    model = runner.model
+    return model.module if is_model_wrapper(model) else model
+
+
+def _labels(dataset: InstanceDataset) -> Tensor:
+    labels = dataset.labels()
+    if labels is None:
+        raise ValueError(
+            'kNN needs labels of the training images, but the training set '
+            'has none; set val_cfg, val_dataloader and val_evaluator to None '
+            'to train without validation'
+        )
+    return labels
+
+
+def _set_galleries(
+    metrics: list, galleries: dict[str, tuple[Tensor, Tensor]]
+) -> None:
+    for metric in metrics:
+        if isinstance(metric, KNNMetric):
+            metric.set_galleries(galleries)

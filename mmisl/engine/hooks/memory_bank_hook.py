@@ -1,0 +1,37 @@
+"""When the memory bank is written."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmisl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class MemoryBankHook(Hook):
+    """Writes the model's memory bank after each optimizer step.
+
+    Under gradient accumulation all micro-batches wait for that step, so the
+    bank they are compared with is that of the one large batch they stand for.
+    """
+
+    priority = 'NORMAL'
+
+    def before_train(self, runner: Runner) -> None:
+        """Let as many batches wait as the optimizer accumulates."""
+        counts = runner.optim_wrapper._accumulative_counts
+        _memory(runner).max_deferred = counts
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Write what waits, if the optimizer has stepped."""
+        if runner.optim_wrapper.should_update():
+            _memory(runner).apply_update()
+
+
+def _memory(runner: Runner):
+    model = runner.model
+    return (model.module if is_model_wrapper(model) else model).memory

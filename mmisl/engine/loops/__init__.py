@@ -1,0 +1,4 @@
+from .round_loop import RoundBasedTrainLoop
+from .round_state import RoundState
+
+__all__ = ['RoundBasedTrainLoop', 'RoundState']

@@ -1,0 +1,39 @@
+"""Random numbers that do not depend on what ran before."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+
+def derive_seed(*key: int | str) -> int:
+    """One 63-bit seed from a run's seed, a purpose and a counter.
+
+    Args:
+        *key: Integers >= 0 and words; every key gives another seed.
+
+    Returns:
+        int: In [0, 2^63).
+    """
+    entropy = [
+        int.from_bytes(part.encode(), 'little')
+        if isinstance(part, str)
+        else part
+        for part in key
+    ]
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+    return int(state[0]) % 2**63
+
+
+def reseed(*key: int | str) -> None:
+    """Seed every generator of this process from a key.
+
+    Called at the start of each epoch, it makes an epoch the same whether the
+    run came there in one piece or was resumed.
+    """
+    seed = derive_seed(*key)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

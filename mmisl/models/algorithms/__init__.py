@@ -1,0 +1,3 @@
+from .isl import ISL
+
+__all__ = ['ISL']

@@ -1,0 +1,3 @@
+from .alexnet_bn import AlexNetBN
+
+__all__ = ['AlexNetBN']

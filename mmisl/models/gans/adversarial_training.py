@@ -1,0 +1,228 @@
+"""Training the generator against the discriminator, and when to stop."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from .triplet_gan import (
+    ProxyGenerator,
+    TripletDiscriminator,
+    discriminator_loss,
+    generator_loss,
+)
+
+Triplet = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class GANReport:
+    """State of the game on held-out anchors at one iteration.
+
+    Attributes:
+        iteration: Iterations of this stage.
+        generator_loss: L_G; 0.69 when the discriminator cannot tell.
+        discriminator_loss: L_D; 0.69 when it cannot tell.
+        gap: Mean score of true triplets minus that of triplets with a proxy,
+            in [-1, 1]. Near 0 the two are balanced; near 1 the discriminator
+            has won and the proxies mean nothing.
+        proxy_similarity: Mean cosine of a proxy to its positive and negative.
+    """
+
+    iteration: int
+    generator_loss: float
+    discriminator_loss: float
+    gap: float
+    proxy_similarity: float
+
+
+def best_report(history: list[GANReport], min_iters: int) -> GANReport:
+    """Most balanced report from ``min_iters`` on; earlier ones do not count.
+
+    An untrained discriminator scores everything 0.5 and looks balanced, so
+    the released rule on L_G alone can stop before anything was learnt.
+    """
+    eligible = [r for r in history if r.iteration >= min_iters]
+    return min(eligible or history[-1:], key=lambda report: abs(report.gap))
+
+
+def should_stop(
+    history: list[GANReport], *, min_iters: int, patience: int
+) -> bool:
+    """Stop once the most balanced state is ``patience`` evaluations old.
+
+    Args:
+        history (list[GANReport]): In the order of evaluation.
+        min_iters (int): Never stop before, and ignore reports from before.
+        patience (int): Evaluations without a better balance.
+
+    Returns:
+        bool: True to stop.
+    """
+    eligible = [r for r in history if r.iteration >= min_iters]
+    if not eligible:
+        return False
+    best = eligible.index(best_report(history, min_iters))
+    return len(eligible) - 1 - best >= patience
+
+
+class AdversarialTrainer:
+    """Alternates one discriminator and one generator step.
+
+    The proxy is generated once per iteration and serves both steps, as in
+    the released code (``small_main.py``, ``train_gan``).
+
+    # Deviates from the released code: it stops by the epoch mean of L_G and
+    # keeps the last generator, whatever its state. Here iterations are
+    # counted, the balance on held-out anchors decides, and the best
+    # generator is kept.
+
+    Args:
+        lr (float): Adam's learning rate for both. Defaults to 1e-4.
+        min_iters (int): Iterations before the balance counts.
+        max_iters (int): Iterations after which training ends in any case.
+        eval_interval (int): Iterations between evaluations.
+        patience (int): Evaluations without a better balance before the stop.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        lr: float = 1e-4,
+        *,
+        min_iters: int = 2000,
+        max_iters: int = 20000,
+        eval_interval: int = 200,
+        patience: int = 10,
+    ) -> None:
+        if not 0 < eval_interval <= min_iters <= max_iters:
+            raise ValueError(
+                'need 0 < eval_interval <= min_iters <= max_iters, got '
+                f'{eval_interval}, {min_iters}, {max_iters}'
+            )
+        if lr <= 0 or patience < 1:
+            raise ValueError(
+                f'need lr > 0 and patience >= 1, got {lr}, {patience}'
+            )
+        self.lr = lr
+        self.min_iters = min_iters
+        self.max_iters = max_iters
+        self.eval_interval = eval_interval
+        self.patience = patience
+
+    def adam(self, module: nn.Module) -> torch.optim.Adam:
+        """Adam over the parameters of one network."""
+        return torch.optim.Adam(module.parameters(), lr=self.lr)
+
+    def fit(
+        self,
+        generator: ProxyGenerator,
+        discriminator: TripletDiscriminator,
+        optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+        batches: Iterator[Triplet],
+        held_out: Triplet,
+        on_report: Callable[[GANReport], None],
+    ) -> GANReport:
+        """Train until the stop rule holds and keep the best generator.
+
+        Args:
+            generator (ProxyGenerator): Left with its best weights.
+            discriminator (TripletDiscriminator): Left with the weights it
+                had beside that generator.
+            optimizers: Of the generator and of the discriminator, left as
+                they were then.
+            batches: Endless triplets of (B, D) features.
+            held_out: One triplet batch no step is taken on.
+            on_report: Called with every evaluation.
+
+        Returns:
+            GANReport: Of the generator kept.
+
+        Raises:
+            RuntimeError: If a loss is not finite.
+        """
+        optim_g, optim_d = optimizers
+        history: list[GANReport] = []
+        players = (generator, discriminator, optim_g, optim_d)
+        best_states: list[dict] = []
+        for iteration in range(1, self.max_iters + 1):
+            anchor, positive, negative = next(batches)
+            proxy = generator(anchor, positive, negative)
+
+            fixed = proxy.detach()
+            loss_d = discriminator_loss(
+                discriminator(anchor, positive, negative),
+                discriminator(anchor, positive, fixed),
+                discriminator(anchor, fixed, negative),
+            )
+            optim_d.zero_grad()
+            loss_d.backward()
+            optim_d.step()
+
+            loss_g = generator_loss(
+                discriminator(anchor, positive, proxy),
+                discriminator(anchor, proxy, negative),
+            )
+            optim_g.zero_grad()
+            loss_g.backward()
+            optim_g.step()
+
+            if iteration % self.eval_interval and iteration < self.max_iters:
+                continue
+            history.append(
+                evaluate(generator, discriminator, held_out, iteration)
+            )
+            on_report(history[-1])
+            if history[-1] is best_report(history, self.min_iters):
+                best_states = [
+                    copy.deepcopy(player.state_dict()) for player in players
+                ]
+            if should_stop(
+                history, min_iters=self.min_iters, patience=self.patience
+            ):
+                break
+        for player, state in zip(players, best_states):
+            player.load_state_dict(state)
+        return best_report(history, self.min_iters)
+
+
+@torch.no_grad()
+def evaluate(
+    generator: ProxyGenerator,
+    discriminator: TripletDiscriminator,
+    held_out: Triplet,
+    iteration: int,
+) -> GANReport:
+    """Measure the balance on held-out triplets.
+
+    Raises:
+        RuntimeError: If a loss is not finite.
+    """
+    anchor, positive, negative = held_out
+    proxy = generator(anchor, positive, negative)
+    real = discriminator(anchor, positive, negative)
+    as_negative = discriminator(anchor, positive, proxy)
+    as_positive = discriminator(anchor, proxy, negative)
+    loss_g = float(generator_loss(as_negative, as_positive))
+    loss_d = float(discriminator_loss(real, as_negative, as_positive))
+    if not torch.isfinite(torch.tensor([loss_g, loss_d])).all():
+        raise RuntimeError(
+            f'the GAN diverged at iteration {iteration}: generator loss '
+            f'{loss_g}, discriminator loss {loss_d}; lower its lr, or look '
+            'for NaN in the features'
+        )
+    fake = 0.5 * (as_negative.sigmoid() + as_positive.sigmoid())
+    near = 0.5 * ((proxy * positive).sum(1) + (proxy * negative).sum(1))
+    return GANReport(
+        iteration=iteration,
+        generator_loss=loss_g,
+        discriminator_loss=loss_d,
+        gap=float((real.sigmoid() - fake).mean()),
+        proxy_similarity=float(near.mean()),
+    )

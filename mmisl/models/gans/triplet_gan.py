@@ -1,0 +1,106 @@
+"""Generator and discriminator over triplets of features.
+
+Source: released code, ``models/GAN.py`` (layers) and ``small_main.py``,
+``train_gan`` (objectives).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+def _mlp(widths: list[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in zip(widths[:-1], widths[1:]):
+        layers += [nn.Linear(fan_in, fan_out), nn.LeakyReLU(0.01)]
+    return nn.Sequential(*layers[:-1])  # no activation after the last layer
+
+
+class ProxyGenerator(BaseModule):
+    """Generates a proxy between an anchor's positive and its negative.
+
+    Takes no noise, so one triplet gives one proxy.
+
+    Args:
+        feat_dim (int): D. Defaults to 128.
+        kind (str): ``'mlp'`` as released, or ``'residual'``: the midpoint of
+            positive and negative plus the MLP, whose last layer starts at
+            zero, so that proxies begin on the right spot of the sphere.
+
+    Raises:
+        ValueError: If ``kind`` is unknown.
+    """
+
+    def __init__(self, feat_dim: int = 128, kind: str = 'mlp') -> None:
+        super().__init__()
+        if kind not in ('mlp', 'residual'):
+            raise ValueError(
+                f"generator must be 'mlp' or 'residual', got {kind!r}"
+            )
+        self.kind = kind
+        self.layers = _mlp([3 * feat_dim, 2 * feat_dim, feat_dim, feat_dim])
+        if kind == 'residual':
+            nn.init.zeros_(self.layers[-1].weight)
+            nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(
+        self, anchor: Tensor, positive: Tensor, negative: Tensor
+    ) -> Tensor:
+        """Map three (B, D) features of norm 1 to proxies (B, D), norm 1."""
+        proxy = self.layers(torch.cat([anchor, positive, negative], dim=1))
+        if self.kind == 'residual':
+            proxy = proxy + F.normalize(positive + negative)
+        return F.normalize(proxy)
+
+
+class TripletDiscriminator(BaseModule):
+    """Tells a true (anchor, positive, negative) from one with a proxy.
+
+    Args:
+        feat_dim (int): D. Defaults to 128.
+    """
+
+    def __init__(self, feat_dim: int = 128) -> None:
+        super().__init__()
+        self.layers = _mlp([3 * feat_dim, feat_dim, feat_dim // 2, 1])
+
+    def forward(
+        self, anchor: Tensor, positive: Tensor, negative: Tensor
+    ) -> Tensor:
+        """Map three (B, D) features to logits (B,); sigmoid gives a score."""
+        triplet = torch.cat([anchor, positive, negative], dim=1)
+        return self.layers(triplet).squeeze(1)
+
+
+def discriminator_loss(
+    real: Tensor, proxy_negative: Tensor, proxy_positive: Tensor
+) -> Tensor:
+    """Half of BCE(real, 1) plus the mean of the two BCE(proxy, 0).
+
+    Args:
+        real (Tensor): (B,) logits of (a, p, n).
+        proxy_negative (Tensor): (B,) logits of (a, p, proxy).
+        proxy_positive (Tensor): (B,) logits of (a, proxy, n).
+
+    Returns:
+        Tensor: Scalar; 0.69 when the discriminator answers 0.5 throughout.
+    """
+    fake = F.softplus(proxy_negative) + F.softplus(proxy_positive)
+    return 0.5 * (F.softplus(-real) + 0.5 * fake).mean()
+
+
+def generator_loss(proxy_negative: Tensor, proxy_positive: Tensor) -> Tensor:
+    """Mean of the two BCE(proxy, 1): pass as a negative and as a positive.
+
+    Args:
+        proxy_negative (Tensor): (B,) logits of (a, p, proxy).
+        proxy_positive (Tensor): (B,) logits of (a, proxy, n).
+
+    Returns:
+        Tensor: Scalar; 0.69 when the discriminator answers 0.5 throughout.
+    """
+    both = F.softplus(-proxy_negative) + F.softplus(-proxy_positive)
+    return 0.5 * both.mean()

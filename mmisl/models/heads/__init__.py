@@ -1,0 +1,3 @@
+from .isl_head import ISLHead
+
+__all__ = ['ISLHead']

@@ -1,0 +1,112 @@
+"""Plain nearest neighbours: the control that every claim needs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mmisl.registry import MODELS
+from mmisl.structures import NeighborGraph
+
+from .base import BaseMiner, check_topk, mean_view
+from .edge_selection import Candidates
+
+_CHUNK_ROWS = 2048
+
+
+@MODELS.register_module()
+class KNNMiner(BaseMiner):
+    """Proposes the nearest rows of every sample.
+
+    Args:
+        topk (int): Neighbours proposed per sample. Defaults to 10.
+        source (str): Features compared: ``'bank'``, or ``'mean_view'``, the
+            mean of the augmented views. Defaults to ``'bank'``.
+        ranking (str): ``'similarity'`` (cosine), or ``'shared_neighbors'``:
+            how many of the ``num_shared`` nearest rows two samples have in
+            common, equal counts by cosine. Defaults to ``'similarity'``.
+        num_shared (int): Length of the lists that are compared.
+            Defaults to 20.
+        max_degree (int, optional): See :class:`BaseMiner`.
+        mutual (bool): See :class:`BaseMiner`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        topk: int = 10,
+        *,
+        source: str = 'bank',
+        ranking: str = 'similarity',
+        num_shared: int = 20,
+        max_degree: int | None = None,
+        mutual: bool = False,
+    ) -> None:
+        super().__init__(max_degree, mutual=mutual)
+        if source not in ('bank', 'mean_view'):
+            raise ValueError(
+                f"source must be 'bank' or 'mean_view', got {source!r}"
+            )
+        if ranking not in ('similarity', 'shared_neighbors'):
+            raise ValueError(
+                "ranking must be 'similarity' or 'shared_neighbors', got "
+                f'{ranking!r}'
+            )
+        if num_shared < 1:
+            raise ValueError(f'num_shared must be >= 1, got {num_shared}')
+        self.topk = topk
+        self.source = source
+        self.ranking = ranking
+        self.num_shared = num_shared
+
+    @torch.no_grad()
+    def propose(
+        self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
+    ) -> tuple[Candidates, dict[str, float]]:
+        """See :meth:`BaseMiner.propose`; nothing here is random."""
+        feats = bank if self.source == 'bank' else mean_view(views)
+        topk = check_topk(self.topk, len(feats))
+        depth = topk
+        if self.ranking == 'shared_neighbors':
+            depth = max(topk, min(self.num_shared, len(feats) - 1))
+        cosine, nearest = nearest_rows(feats, depth)
+        src = torch.arange(len(feats), device=feats.device)
+        src = src.repeat_interleave(topk)
+        dst = nearest[:, :topk].flatten()
+        score = cosine[:, :topk].flatten().double()
+        if self.ranking == 'shared_neighbors':
+            shared = _count_shared(nearest[:, : self.num_shared], src, dst)
+            # Cosine lies in [-1, 1]: it orders equal counts, nothing more.
+            score = shared.double() + 0.25 * score
+        return Candidates(src, dst, score), {}
+
+
+def nearest_rows(feats: Tensor, topk: int) -> tuple[Tensor, Tensor]:
+    """The ``topk`` most similar other rows of every row.
+
+    Args:
+        feats (Tensor): (N, D) float, norm 1.
+        topk (int): k, at most N - 1.
+
+    Returns:
+        tuple[Tensor, Tensor]: Cosine (N, k), falling, and rows (N, k) int64.
+    """
+    cosines, rows = [], []
+    for begin in range(0, len(feats), _CHUNK_ROWS):
+        similarity = feats[begin : begin + _CHUNK_ROWS] @ feats.T
+        similarity.diagonal(begin).fill_(-2.0)  # never itself
+        cosine, row = similarity.topk(topk, dim=1)
+        cosines.append(cosine)
+        rows.append(row)
+    return torch.cat(cosines), torch.cat(rows)
+
+
+def _count_shared(nearest: Tensor, src: Tensor, dst: Tensor) -> Tensor:
+    """Size of the intersection of two samples' lists, (M,) int64."""
+    parts = [
+        (nearest[s].unsqueeze(2) == nearest[d].unsqueeze(1)).sum((1, 2))
+        for s, d in zip(src.split(65536), dst.split(65536))
+    ]
+    return torch.cat(parts)

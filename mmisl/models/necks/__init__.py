@@ -1,0 +1,3 @@
+from .isl_neck import ISLNeck
+
+__all__ = ['ISLNeck']

@@ -1,0 +1,121 @@
+"""From the backbone's last feature map to a unit-length embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from mmisl.registry import MODELS
+
+
+@MODELS.register_module()
+class ISLNeck(BaseModule):
+    """Pool, project linearly, and normalise to unit length.
+
+    Behind a ResNet: global average pool, linear layer, L2. Behind
+    :class:`AlexNetBN`: pool5, fc6 and fc7 (each linear, BN, ReLU), linear
+    layer, L2. ``fc6`` and ``fc7`` are submodules of their own so that a
+    detector loads them as its shared head.
+
+    Source: official code, where these are the last layers of each network.
+
+    Args:
+        in_channels (int): Channels C of the last feature map.
+        out_channels (int): Size D of the embedding. Defaults to 128.
+        fc_channels (Sequence[int], optional): Outputs of fc6 and of fc7,
+            (4096, 4096) on ImageNet and (1024, 1024) on small images. None
+            for a neck without them. Defaults to None.
+        map_size (int): Side of the map after pool5, only used with
+            ``fc_channels``: 6 on ImageNet, 4 on small images. Defaults to 6.
+        init_cfg (dict | list[dict], optional): Initialisation; None keeps
+            PyTorch's, which the released code uses. Defaults to None.
+
+    Raises:
+        ValueError: If ``fc_channels`` is given without exactly two numbers.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int = 128,
+        *,
+        fc_channels: Sequence[int] | None = None,
+        map_size: int = 6,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.in_channels = in_channels
+        self.pooling: nn.Module
+        self.fc6: nn.Module
+        self.fc7: nn.Module
+        if fc_channels is None:
+            self.pooling = nn.AdaptiveAvgPool2d(1)
+            self.fc6, self.fc7 = nn.Identity(), nn.Identity()
+            projection_channels = in_channels
+        else:
+            if len(fc_channels) != 2:
+                raise ValueError(
+                    'fc_channels must be two numbers, the outputs of fc6 and '
+                    f'of fc7, got {tuple(fc_channels)}'
+                )
+            # On AlexNet's own maps (13x13, 8x8) the windows are those of its
+            # pool5 (3x3 with stride 2, 2x2); other image sizes work as well.
+            self.pooling = nn.AdaptiveMaxPool2d(map_size)
+            fc6_channels, fc7_channels = fc_channels
+            self.fc6 = _fc_bn_relu(in_channels * map_size**2, fc6_channels)
+            self.fc7 = _fc_bn_relu(fc6_channels, fc7_channels)
+            projection_channels = fc7_channels
+        self.projection = nn.Linear(projection_channels, out_channels)
+
+    def pool(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
+        """Pool the last feature map: the backbone's features as a vector.
+
+        Args:
+            feats (Tensor | Sequence[Tensor]): (B, C, h, w), or several maps
+                of which the last is taken.
+
+        Returns:
+            Tensor: (B, C), or (B, C * map_size ** 2) with ``fc_channels``;
+            not normalised.
+
+        Raises:
+            ValueError: If the map does not have ``in_channels`` channels.
+        """
+        feature_map = feats if isinstance(feats, Tensor) else feats[-1]
+        if feature_map.dim() != 4 or feature_map.size(1) != self.in_channels:
+            raise ValueError(
+                'the last feature map must have shape '
+                f'(B, in_channels = {self.in_channels}, h, w), got '
+                f"{tuple(feature_map.shape)}; set the neck's in_channels to "
+                'what the backbone gives'
+            )
+        return self.pooling(feature_map).flatten(1)
+
+    def forward(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
+        """Embed a batch.
+
+        Args:
+            feats (Tensor | Sequence[Tensor]): (B, C, h, w), or several maps
+                of which the last is taken.
+
+        Returns:
+            Tensor: (B, D) float32, norm 1; also under autocast, where half
+            precision would leave the norm off by 1e-3. float64 stays.
+        """
+        hidden = self.fc7(self.fc6(self.pool(feats)))
+        raw_feats = self.projection(hidden)  # (B, D)
+        full = torch.promote_types(raw_feats.dtype, torch.float32)
+        # eps bounds the gradient of a vector that is nearly zero.
+        return normalize(raw_feats.to(full), dim=1, eps=1e-6)
+
+
+def _fc_bn_relu(in_features: int, out_features: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(in_features, out_features, bias=False),
+        nn.BatchNorm1d(out_features),
+        nn.ReLU(),
+    )

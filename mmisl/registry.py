@@ -1,0 +1,43 @@
+"""Registries of mmisl: children of mmengine's.
+
+Each of the first group names the package that fills it in ``locations``, so a
+config of any OpenMMLab toolbox builds ``type='mmisl.ISL'`` with nothing
+imported before. The second group holds nothing of mmisl's own: mmengine looks
+a type up in the registry of the default scope and falls back from there to its
+own, which without these children it does with a warning each.
+"""
+
+from mmengine import registry as root
+from mmengine.registry import Registry
+
+MODELS = Registry('model', parent=root.MODELS, locations=['mmisl.models'])
+DATASETS = Registry(
+    'dataset', parent=root.DATASETS, locations=['mmisl.datasets']
+)
+DATA_SAMPLERS = Registry(
+    'data sampler', parent=root.DATA_SAMPLERS, locations=['mmisl.datasets']
+)
+HOOKS = Registry('hook', parent=root.HOOKS, locations=['mmisl.engine.hooks'])
+LOOPS = Registry('loop', parent=root.LOOPS, locations=['mmisl.engine.loops'])
+METRICS = Registry(
+    'metric', parent=root.METRICS, locations=['mmisl.evaluation']
+)
+
+TRANSFORMS = Registry('transform', parent=root.TRANSFORMS)
+FUNCTIONS = Registry('function', parent=root.FUNCTIONS)
+OPTIMIZERS = Registry('optimizer', parent=root.OPTIMIZERS)
+OPTIM_WRAPPERS = Registry('optim_wrapper', parent=root.OPTIM_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor', parent=root.OPTIM_WRAPPER_CONSTRUCTORS
+)
+PARAM_SCHEDULERS = Registry(
+    'parameter scheduler', parent=root.PARAM_SCHEDULERS
+)
+MODEL_WRAPPERS = Registry('model_wrapper', parent=root.MODEL_WRAPPERS)
+WEIGHT_INITIALIZERS = Registry(
+    'weight initializer', parent=root.WEIGHT_INITIALIZERS
+)
+EVALUATOR = Registry('evaluator', parent=root.EVALUATOR)
+VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS)
+VISBACKENDS = Registry('vis_backend', parent=root.VISBACKENDS)
+LOG_PROCESSORS = Registry('log_processor', parent=root.LOG_PROCESSORS)

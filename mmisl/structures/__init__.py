@@ -1,0 +1,3 @@
+from .neighbor_graph import NeighborGraph
+
+__all__ = ['NeighborGraph']

@@ -1,0 +1,52 @@
+"""Distribution of mmisl: floors here, tested versions in requirements/."""
+
+import runpy
+
+from setuptools import find_packages, setup
+
+VERSION = runpy.run_path('mmisl/version.py')['__version__']
+
+INSTALL_REQUIRES = [
+    'matplotlib>=3.8',
+    'numpy>=1.26',
+    'onedl-mmcv>=2.3.6',
+    'onedl-mmengine>=0.10.12',
+    'onedl-mmpretrain>=1.3.6',
+    'pillow>=10.0',
+    'rich>=13.0',
+    'scikit-learn>=1.5',
+    'scipy>=1.10',
+    'torch>=2.4',
+    'torchvision>=0.19',
+]
+
+# An extra can add a distribution but never take one away, and two faiss
+# distributions overwrite each other. So neither is in INSTALL_REQUIRES: ask
+# for exactly one of `cpu` and `gpu`.
+EXTRAS_REQUIRE = {
+    'cpu': ['faiss-cpu>=1.8'],
+    'gpu': ['faiss-gpu>=1.14'],
+    # Detection needs onedl-mmcv with compiled ops as well, which no
+    # requirement can express: `make test` builds them, and
+    # mmisl.environment names the command.
+    'det': ['onedl-mmdetection>=3.5.1'],
+    'dev': [
+        'codespell>=2.3',
+        'hypothesis>=6.100',
+        'mypy>=1.10',
+        'pytest>=8.0',
+        'ruff>=0.9',
+        'tensorboard>=2.16',
+    ],
+}
+
+setup(
+    name='mmisl',
+    version=VERSION,
+    description='Iterative similarity learning for OpenMMLab toolboxes',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['mmisl', 'mmisl.*']),
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+)

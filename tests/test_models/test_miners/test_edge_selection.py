@@ -1,0 +1,123 @@
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from reference import mining as oracle
+
+from mmisl.models.miners import Candidates, select_edges
+from mmisl.models.miners.edge_selection import edge_quota
+from mmisl.structures import NeighborGraph
+
+
+def make_candidates(triples):
+    src, dst, score = zip(*triples, strict=True) if triples else ((), (), ())
+    return Candidates(
+        torch.tensor(src, dtype=torch.int64),
+        torch.tensor(dst, dtype=torch.int64),
+        torch.tensor(score, dtype=torch.float64),
+    )
+
+
+def make_graph(num_samples, edges=()):
+    graph = NeighborGraph(num_samples)
+    table = torch.tensor(list(edges), dtype=torch.int64).view(-1, 2)
+    graph.add_edges(*table.T)
+    return graph
+
+
+def select(triples, graph, quota, **options):
+    src, dst = select_edges(make_candidates(triples), graph, quota, **options)
+    return list(zip(src.tolist(), dst.tolist(), strict=True))
+
+
+@st.composite
+def cases(draw):
+    num_samples = draw(st.integers(2, 8))
+    sample = st.integers(0, num_samples - 1)
+    # Few different scores, so that ties are common.
+    score = st.sampled_from([-1.5, 0.0, 0.25, 0.5])
+    triples = draw(st.lists(st.tuples(sample, sample, score), max_size=40))
+    edges = draw(st.lists(st.tuples(sample, sample), max_size=5))
+    options = dict(
+        max_degree=draw(st.none() | st.integers(1, 4)),
+        mutual=draw(st.booleans()),
+    )
+    return num_samples, triples, edges, draw(st.floats(0, 8)), options
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+@example((4, [(0, 1, 0.5)], [(0, 1)], 4.0, dict(max_degree=1)))
+def test_select_edges__matches_greedy_oracle(case):
+    num_samples, triples, edges, quota, options = case
+    graph = make_graph(num_samples, edges)
+    before = graph.indices.clone()
+    expected = oracle.select_edges(
+        triples,
+        {frozenset(edge) for edge in edges if edge[0] != edge[1]},
+        num_samples=num_samples,
+        quota=quota,
+        **options,
+    )
+    assert select(triples, graph, quota, **options) == expected
+    assert torch.equal(graph.indices, before)
+
+
+@pytest.mark.parametrize('max_degree', [1, 2, 5, None])
+@pytest.mark.parametrize('mutual', [False, True])
+def test_select_edges__hubs_match_greedy_oracle(max_degree, mutual):
+    # Too large for hypothesis: hubs that compete for a few places.
+    generator = torch.Generator().manual_seed(0)
+    src = torch.randint(60, (1500,), generator=generator)
+    dst = torch.randint(60, (1500,), generator=generator)
+    dst[::3] = 7
+    score = torch.randint(9, (1500,), generator=generator).double()
+    triples = list(zip(src.tolist(), dst.tolist(), score.tolist()))
+    edges = [(7, 8), (7, 9), (1, 2)]
+    options = dict(max_degree=max_degree, mutual=mutual)
+    expected = oracle.select_edges(
+        triples,
+        {frozenset(edge) for edge in edges},
+        num_samples=60,
+        quota=3.0,
+        **options,
+    )
+    graph = make_graph(60, edges)
+    assert select(triples, graph, 3.0, **options) == expected
+    assert len(expected) > 10
+    if max_degree:
+        graph.add_edges(*torch.tensor(expected).T)
+        assert graph.degrees.max() <= max(max_degree, 2)
+
+
+@pytest.mark.parametrize(
+    'quota, num_samples, edges',
+    [(0, 7, 0), (0.5, 8, 2), (0.5, 7, 1), (1.0, 7, 3), (2.0, 7, 7)],
+)
+def test_edge_quota__floors(quota, num_samples, edges):
+    assert edge_quota(quota, num_samples) == edges
+
+
+def test_select_edges__quota_below_existing_takes_nothing():
+    graph = make_graph(4, [(0, 1), (2, 3)])
+    assert select([(0, 2, 1.0)], graph, 0.5) == []
+
+
+def test_select_edges__nothing_proposed():
+    graph = make_graph(4, [(0, 1)])
+    for options in (dict(max_degree=2), dict(mutual=True), {}):
+        assert select([], graph, 3.0, **options) == []
+
+
+def test_cat__keeps_the_order():
+    parts = [[(0, 1, 0.5)], [], [(2, 0, 0.25), (1, 2, 1.0)]]
+    joined = Candidates.cat([make_candidates(part) for part in parts])
+    assert len(joined) == 3
+    assert joined.src.tolist() == [0, 2, 1]
+    assert joined.dst.tolist() == [1, 0, 2]
+    assert joined.score.tolist() == [0.5, 0.25, 1.0]
+
+
+def test_gather__one_rank_is_identity():
+    candidates = make_candidates([(0, 1, 0.5)])
+    assert candidates.gather() is candidates

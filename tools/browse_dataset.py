@@ -1,0 +1,138 @@
+"""Draw images of a training set next to their augmented views.
+
+Usage:
+    python tools/browse_dataset.py CONFIG OUT.png [--num 8] [--views 8]
+
+One row for each image: the original, then the views of epochs 0, 1, 2, ...,
+exactly as training will see them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from PIL import Image
+
+from mmisl.datasets import InstanceDataset
+from mmisl.registry import DATASETS
+
+CELL = 128
+GAP = 4
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read ``argv``, or the command line if that is None."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('config', help='config with a train_dataloader')
+    parser.add_argument('out', type=Path, help='picture to write, .png')
+    parser.add_argument('--num', type=int, default=8, help='images (rows)')
+    parser.add_argument('--views', type=int, default=8, help='views of each')
+    return parser.parse_args(argv)
+
+
+def browse(config: str, out: Path, *, num: int, views: int) -> None:
+    """Write the picture.
+
+    Args:
+        config (str): File of a config whose ``train_dataloader`` has an
+            ``InstanceDataset``.
+        out (Path): Picture to write; its folder is made.
+        num (int): Rows: images, spread evenly over the set.
+        views (int): Columns after the original.
+
+    Raises:
+        KeyError: If the config has no ``train_dataloader.dataset``.
+        TypeError: If that is no ``InstanceDataset``.
+        ValueError: If ``out`` is no ``.png``, if ``num`` or ``views`` is
+            not positive, or if ``num`` exceeds the number of images.
+    """
+    if out.suffix != '.png':
+        raise ValueError(f'OUT ({out}) must end with .png')
+    if views < 1:
+        raise ValueError(f'--views ({views}) must be at least 1')
+    dataset = build_train_dataset(config)
+    if not 1 <= num <= dataset.num_instances:
+        raise ValueError(
+            f'--num ({num}) must be in [1, {dataset.num_instances}], the '
+            'number of images'
+        )
+    chosen = np.linspace(0, dataset.num_instances - 1, num).astype(int)
+    rows = [draw_row(dataset, int(i), views) for i in chosen]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    paste(rows).save(out)
+    print(f'{num} images, {views} views each: {out}')
+
+
+def build_train_dataset(config: str) -> InstanceDataset:
+    """The training set of a config, in mmisl's scope."""
+    cfg = Config.fromfile(config)
+    if 'dataset' not in cfg.get('train_dataloader', {}):
+        raise KeyError(f'{config} has no train_dataloader.dataset')
+    with DefaultScope.overwrite_default_scope('mmisl'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    if not isinstance(dataset, InstanceDataset):
+        raise TypeError(
+            f'train_dataloader.dataset must be an InstanceDataset, got '
+            f'{type(dataset).__name__}'
+        )
+    return dataset
+
+
+def draw_row(
+    dataset: InstanceDataset, sample_idx: int, views: int
+) -> list[Image.Image]:
+    """The original and the views of one image."""
+    position = int(dataset.positions()[sample_idx])
+    row = [load_original(dataset.get_info(sample_idx))]
+    for epoch in range(views):
+        inputs = dataset[(2 * epoch, position, False)]['inputs']
+        row.append(Image.fromarray(inputs.permute(1, 2, 0).numpy()))
+    return row
+
+
+def load_original(info: dict) -> Image.Image:
+    """The image before the pipeline, RGB."""
+    if 'img' in info:
+        return Image.fromarray(info['img'])
+    return Image.open(info['img_path']).convert('RGB')
+
+
+def paste(rows: list[list[Image.Image]]) -> Image.Image:
+    """Grid of square cells, the first column set apart."""
+    step = CELL + GAP
+    size = (step * len(rows[0]) + 2 * GAP, step * len(rows) + GAP)
+    sheet = Image.new('RGB', size, 'white')
+    for top, row in enumerate(rows):
+        for left, img in enumerate(row):
+            img.thumbnail((CELL, CELL))
+            # thumbnail() shrinks only; small images become whole blocks.
+            scale = max(1, CELL // max(img.size))
+            img = img.resize(
+                (img.width * scale, img.height * scale),
+                Image.Resampling.NEAREST,
+            )
+            offset = GAP if left == 0 else 2 * GAP
+            sheet.paste(img, (left * step + offset, top * step + GAP))
+    return sheet
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run, and answer a slip with one line."""
+    args = parse_args(argv)
+    try:
+        browse(args.config, args.out, num=args.num, views=args.views)
+    # A config can fail in any way; who runs a tool wants a sentence.
+    except Exception as error:
+        text = ' '.join(str(error).strip('\'"').split())
+        sys.exit(f'error: {text}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,288 @@
+"""Train ISL on real images on the CPU, beside its control, and show it all.
+
+Handwritten digits over textures, a small ResNet, three rounds. ISL and the
+control (plain nearest neighbours in place of the GAN) go on from one first
+round, with the same epochs and the same number of edges. Writes the tables,
+``metrics.json``, curves and a grid of mined neighbours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mmisl import __version__
+from mmisl.datasets import make_digits_textures
+from mmisl.engine import extract_features
+from mmisl.evaluation import knn_accuracy
+from mmisl.visualization import (
+    draw_curves,
+    draw_neighbor_grid,
+    nearest_neighbors,
+    read_scalars,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+PANELS = {
+    'loss': ['loss'],
+    'kNN top-1 from the bank (%)': ['knn/bank_top1'],
+    'mined neighbours per image': ['mining/mean_degree'],
+    'purity of mined edges': ['mining/purity'],
+}
+
+
+class ProgressHook(Hook):
+    """Reports every epoch, as a bar on a terminal and as lines elsewhere."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console = console
+        self.name = name
+        self.bar = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('epoch {task.completed:.0f}/{task.total:.0f}'),
+            TimeRemainingColumn(),
+            console=console,
+        )
+
+    def before_train(self, runner: Runner) -> None:
+        self.task = self.bar.add_task(
+            self.name, total=runner.max_epochs, completed=runner.epoch
+        )
+        if self.console.is_terminal:
+            self.bar.start()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        epoch = runner.epoch + 1
+        self.bar.update(self.task, completed=epoch)
+        if not self.console.is_terminal and epoch % 10 == 0:
+            loss = runner.message_hub.get_scalar('train/loss').mean()
+            self.console.print(
+                f'{self.name}: epoch {epoch}/{runner.max_epochs}, '
+                f'loss {loss:.3f}'
+            )
+
+    def after_train(self, runner: Runner) -> None:
+        self.bar.stop()
+
+
+def build_runner(
+    cfg: Config, work_dir: Path, resume: Path | None = None
+) -> Runner:
+    """A runner that logs to its files, and only warnings to the terminal."""
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = f'{work_dir.name}_{time.time_ns()}'
+    cfg.load_from = None if resume is None else str(resume)
+    cfg.resume = resume is not None
+    with open(os.devnull, 'w') as quiet, contextlib.redirect_stdout(quiet):
+        runner = Runner.from_cfg(cfg)
+        for handler in runner.logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setStream(sys.stderr)
+                handler.setLevel(logging.WARNING)
+    return runner
+
+
+def loader_of(runner: Runner, split: str) -> DataLoader:
+    """Images of one split under the test transforms, in sample order."""
+    cfg = dict(runner.cfg.gallery_dataloader)
+    if split == 'test':
+        cfg['dataset'] = dict(
+            type='InstanceDataset', dataset=runner.cfg.val_dataloader.dataset
+        )
+    return runner.build_dataloader(cfg, seed=runner.seed)
+
+
+def knn_of_network(runner: Runner) -> float:
+    """kNN top-1 in percent of the network as it stands."""
+    loaders = {split: loader_of(runner, split) for split in ('train', 'test')}
+    feats = {
+        split: extract_features(
+            runner.model, loader, loader.dataset.num_instances
+        )
+        for split, loader in loaders.items()
+    }
+    return top1(feats, loaders)
+
+
+def knn_of_pixels(runner: Runner) -> float:
+    """kNN top-1 in percent of raw pixels, each image centred at grey."""
+    loaders = {split: loader_of(runner, split) for split in ('train', 'test')}
+    feats = {}
+    for split, loader in loaders.items():
+        images = [item['inputs'] for item in loader.dataset]
+        feats[split] = torch.stack(images).flatten(1).float() - 127.5
+    return top1(feats, loaders)
+
+
+def top1(feats: dict[str, Tensor], loaders: dict[str, DataLoader]) -> float:
+    """K=200 and T=0.1, as released for small images."""
+    accuracy = knn_accuracy(
+        feats['test'],
+        feats['train'],
+        query_labels=loaders['test'].dataset.labels(),
+        gallery_labels=loaders['train'].dataset.labels(),
+        topk=(1,),
+    )
+    return round(accuracy['top1'], 2)
+
+
+class UntrainedHook(Hook):
+    """Scores the network as it was initialised."""
+
+    def before_train(self, runner: Runner) -> None:
+        self.knn_top1 = knn_of_network(runner)
+
+
+def without_miner(checkpoint: Path, target: Path) -> Path:
+    """A copy of a checkpoint that a run with another miner can go on from."""
+    state = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    state['state_dict'] = {
+        key: value
+        for key, value in state['state_dict'].items()
+        if not key.startswith('miner.')
+    }
+    torch.save(state, target)
+    return target
+
+
+def mining_rounds(runner: Runner) -> list[dict]:
+    """What each mining stage logged."""
+    records = read_scalars(Path(runner.log_dir, 'vis_data', 'scalars.json'))
+    return [record for record in records if 'mining/round' in record]
+
+
+def draw_grid(runner: Runner, path: Path, num_anchors: int = 10) -> Path:
+    """One anchor of each class with the neighbours it has at the end."""
+    dataset = runner.train_dataloader.dataset
+    labels = dataset.labels()
+    graph, bank = runner.model.graph, runner.model.memory.bank
+    anchors = [
+        int(((labels == label) & (graph.degrees > 0)).nonzero()[0])
+        for label in labels.unique()[:num_anchors]
+        if ((labels == label) & (graph.degrees > 0)).any()
+    ]
+    neighbors = nearest_neighbors(graph, bank, anchors=anchors)
+    shown = {*neighbors, *(i for row in neighbors.values() for i in row)}
+    images = {
+        i: Image.open(dataset.get_info(i)['img_path']) for i in sorted(shown)
+    }
+    return draw_neighbor_grid(
+        images,
+        neighbors,
+        path=path,
+        labels=labels,
+        class_names=dataset.metainfo['classes'],
+        title='anchors (left) and their mined neighbours',
+    )
+
+
+def print_tables(console: Console, results: dict) -> None:
+    """kNN of every stage, then what each mining stage found."""
+    table = Table(title='kNN top-1 on test images (%)', title_justify='left')
+    table.add_column('features')
+    table.add_column('K=200', justify='right')
+    for name, value in results['knn_top1'].items():
+        table.add_row(name, f'{value:.1f}')
+    console.print(table)
+    table = Table(title='mined neighbours', title_justify='left')
+    for column in ('miner', 'after round', 'per image', 'largest', 'purity'):
+        table.add_column(column, justify='right')
+    for name, rounds in results['mining'].items():
+        for record in rounds:
+            table.add_row(
+                name,
+                str(record['mining/round']),
+                f'{record["mining/mean_degree"]:.2f}',
+                str(record['mining/max_degree']),
+                f'{100 * record["mining/purity"]:.1f} %',
+            )
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
+    args = parser.parse_args()
+    start = time.perf_counter()
+    console = Console()
+    work_dir = args.work_dir
+    configs = {
+        'ISL': Config.fromfile(ROOT / 'configs' / 'demo.py'),
+        'kNN control': Config.fromfile(ROOT / 'configs' / 'demo_knn.py'),
+    }
+    make_digits_textures(configs['ISL'].data_root)
+
+    first_cfg = Config.fromfile(ROOT / 'configs' / 'demo.py')
+    first_cfg.train_cfg.max_rounds = 1
+    first = build_runner(first_cfg, work_dir / 'first_round')
+    untrained = UntrainedHook()
+    first.register_hook(untrained)
+    first.register_hook(ProgressHook(console, 'first round'))
+    first.train()
+    knn_top1 = {
+        'raw pixels': knn_of_pixels(first),
+        'untrained network': untrained.knn_top1,
+        'round 0 (instance discrimination)': knn_of_network(first),
+    }
+    fork = Path(first.message_hub.get_info('last_ckpt'))
+
+    mining = {}
+    for name, cfg in configs.items():
+        folder = work_dir / ('isl' if name == 'ISL' else 'knn')
+        folder.mkdir(parents=True, exist_ok=True)
+        origin = fork
+        if name != 'ISL':
+            origin = without_miner(fork, folder / 'first_round.pth')
+        runner = build_runner(cfg, folder, resume=origin)
+        runner.register_hook(ProgressHook(console, name))
+        runner.train()
+        knn_top1[f'last round, {name}'] = knn_of_network(runner)
+        mining[name] = mining_rounds(runner)
+        if name == 'ISL':
+            scalars = [
+                *read_scalars(
+                    Path(first.log_dir, 'vis_data', 'scalars.json')
+                ),
+                *read_scalars(
+                    Path(runner.log_dir, 'vis_data', 'scalars.json')
+                ),
+            ]
+            draw_curves(scalars, PANELS, path=work_dir / 'curves.png')
+            draw_grid(runner, work_dir / 'neighbors.png')
+
+    results = dict(
+        knn_top1=knn_top1,
+        mining=mining,
+        seconds=round(time.perf_counter() - start, 1),
+        seed=first.seed,
+        torch=torch.__version__,
+        mmisl=__version__,
+    )
+    (work_dir / 'metrics.json').write_text(json.dumps(results, indent=2))
+    print_tables(console, results)
+    console.print(
+        f'{results["seconds"]:.0f} s; see {work_dir}/metrics.json, '
+        'curves.png, neighbors.png and the checkpoints in isl/ and knn/'
+    )
+
+
+if __name__ == '__main__':
+    main()
