@@ -16,6 +16,7 @@ INSTALL_REQUIRES = [
     'rich>=13.0',
     'scikit-learn>=1.5',
     'scipy>=1.10',
+    'tensorboard>=2.16',
     'torch>=2.4',
     'torchvision>=0.19',
 ]
@@ -36,14 +37,13 @@ EXTRAS_REQUIRE = {
         'mypy>=1.10',
         'pytest>=8.0',
         'ruff>=0.9',
-        'tensorboard>=2.16',
     ],
 }
 
 setup(
     name='mmisl',
     version=VERSION,
-    description='Iterative similarity learning for OpenMMLab toolboxes',
+    description='Self-supervised learning by neighbour discovery, on OpenMMLab',
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmisl', 'mmisl.*']),

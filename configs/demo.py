@@ -3,10 +3,10 @@
 Command: ``make demo``, or ``python tools/train.py configs/demo.py`` for this
 run alone. Hardware meant for: 2 CPU cores.
 
-A quarter-width ResNet-18, 3 rounds. The first round is longer: neighbours mined
-from features that are still poor cost accuracy. Deviations from the published
-constants: residual generator and votes over 8 views, 112 draws for the
-negative (the share of the bank that 4,096 are of 50,000), a cap of 20
+A quarter-width ResNet-18, 3 rounds. The first round is longer: neighbours
+mined from features that are still poor cost accuracy. Deviations from the
+published constants: residual generator and votes over 8 views, 112 draws for
+the negative (the share of the bank that 4,096 are of 50,000), a cap of 20
 neighbours.
 """
 
@@ -30,8 +30,10 @@ model = dict(
 )
 train_cfg = dict(
     max_rounds=3,
-    encoder=dict(_delete_=True, max_epochs=10, first_epochs=40, val_interval=5),
-    mining=dict(quota_per_round=2.0),
+    encoder=dict(
+        _delete_=True, max_epochs=10, first_epochs=40, val_interval=5
+    ),
+    mining=dict(num_views=8, quota_per_round=2.0),
 )
 param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, T_max=60, end=60, by_epoch=True)

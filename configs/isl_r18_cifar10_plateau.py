@@ -3,10 +3,10 @@
 Command: ``python tools/train.py configs/isl_r18_cifar10_plateau.py``. Hardware
 meant for: one GPU. Paper: number not at hand. Here: not run.
 
-The released code multiplies the learning rate by 0.8 when kNN accuracy on the
-TEST labels has not risen for 2 evaluations, which makes it supervised by them.
-Here the rule looks at the last 5,000 training images, which are left out of
-training; the method still sees labels, so this config is for reproduction only.
+The released code multiplies the learning rate by 0.8 when kNN accuracy on
+the TEST labels has not risen for 2 evaluations, which makes it supervised by
+them. Here the rule looks at the last 5,000 training images, which are left
+out of training; labels still steer it, so this is for reproduction only.
 """
 
 _base_ = 'isl_r18_cifar10.py'

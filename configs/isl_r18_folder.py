@@ -1,11 +1,11 @@
-"""ISL on a folder of images of one's own, without labels, ResNet-18 at 224x224.
+"""ISL with ResNet-18 on a folder of images of one's own, without labels.
 
 Command: ``python tools/train.py configs/isl_r18_folder.py --cfg-options
-train_dataloader.dataset.dataset.data_root=path/to/images``. Hardware meant for:
-one GPU. Numbers: none, there are no labels to measure with.
+train_dataloader.dataset.dataset.data_root=path/to/images``.
+Hardware meant for: one GPU. Numbers: none, as there are no labels.
 
-2 rounds; neighbours are voted for by 8 views around a residual generator
-and capped at 20, which guards against the hubs the released recipe can mine.
+2 rounds; neighbours are voted for by 8 views around a residual generator and
+capped at 20, which guards against the hubs the released recipe can mine.
 """
 
 _base_ = [

@@ -92,7 +92,7 @@ def draw_row(
     position = int(dataset.positions()[sample_idx])
     row = [load_original(dataset.get_info(sample_idx))]
     for epoch in range(views):
-        inputs = dataset[(2 * epoch, position, False)]['inputs']
+        inputs = dataset[((0, 2 * epoch), position, False)]['inputs']
         row.append(Image.fromarray(inputs.permute(1, 2, 0).numpy()))
     return row
 

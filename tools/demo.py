@@ -258,9 +258,7 @@ def main() -> None:
         mining[name] = mining_rounds(runner)
         if name == 'ISL':
             scalars = [
-                *read_scalars(
-                    Path(first.log_dir, 'vis_data', 'scalars.json')
-                ),
+                *read_scalars(Path(first.log_dir, 'vis_data', 'scalars.json')),
                 *read_scalars(
                     Path(runner.log_dir, 'vis_data', 'scalars.json')
                 ),

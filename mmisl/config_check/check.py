@@ -27,14 +27,16 @@ _ALSO_READ = {
     'sync_bn',
 }
 READ_KEYS = (parameters(Runner.__init__) - {'cfg'}) | _ALSO_READ
-TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+TRAINING_KEYS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 
 
 class ConfigError(ValueError):
     """A slip in a config, told in one line."""
 
 
-def check_config(cfg: Config, *, required: Sequence[str] = TRAINING) -> None:
+def check_config(
+    cfg: Config, *, required: Sequence[str] = TRAINING_KEYS
+) -> None:
     """Find slips in a config before anything is built.
 
     Every dict with a ``type`` is compared with the signature of what the
@@ -106,6 +108,8 @@ def _check(node: Any, kind: Kind | None, path: str, scopes: tuple) -> None:
         scopes = (node['_scope_'], *scopes)
     target = _target(node, kind, path, scopes)
     if target is not None:
+        if getattr(target, '__name__', None) in kind.opaque:
+            return
         scopes = (scopes[0], target.__module__.partition('.')[0])
     for key, value in node.items():
         below = f'{path}.{key}' if path else key
@@ -149,9 +153,8 @@ def _check_untyped(node: dict, kind: Kind, path: str) -> None:
     if kind.keys is not None:
         for key in node:
             if key not in kind.keys:
-                raise ConfigError(
-                    f'{path}.{key}: no such key; {suggest(key, sorted(kind.keys))}'
-                )
+                allowed = suggest(key, sorted(kind.keys))
+                raise ConfigError(f'{path}.{key}: no such key; {allowed}')
 
 
 def _check_arguments(

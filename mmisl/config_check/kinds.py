@@ -46,6 +46,7 @@ class Kind:
         children: Kind of what stands below a key. What stands below others
             is left to the class that gets it.
         others: Kind of what stands below any other key, if known.
+        opaque: Types whose parts go to another library.
     """
 
     registries: tuple[Registry, ...] = ()
@@ -57,6 +58,7 @@ class Kind:
     checks_required: bool = True
     children: Mapping[str, Kind] = field(default_factory=dict)
     others: Kind | None = None
+    opaque: frozenset[str] = frozenset()
 
     def child(self, key: str) -> Kind | None:
         """Kind of what stands below ``key``, or None if not known."""
@@ -79,7 +81,11 @@ _TRANSFORM_PARTS: dict[str, Kind] = {}
 _DATASET_PARTS: dict[str, Kind] = {}
 _MODEL_PARTS: dict[str, Kind] = {}
 
-PIPELINE = Kind((TRANSFORMS,), children=_TRANSFORM_PARTS)
+PIPELINE = Kind(
+    (TRANSFORMS,),
+    children=_TRANSFORM_PARTS,
+    opaque=frozenset({'Albu', 'Albumentations'}),
+)
 DATASET = Kind((DATASETS,), children=_DATASET_PARTS)
 FUNCTION = Kind((FUNCTIONS,), checks_required=False)
 SAMPLER = Kind(

@@ -8,7 +8,8 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+
+from torch import nn
 
 _NAMED = (
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -37,6 +38,7 @@ class _PassedOn:
 
     Attributes:
         read: Names it takes out of them for itself.
+        filled: Names that it adds to them, which nobody else has to.
         given: Names that it passes to the next ``__init__`` on its own.
         num_positional: Positional arguments that it passes there.
         reaches_super: Whether the rest is passed there.
@@ -46,6 +48,7 @@ class _PassedOn:
     """
 
     read: set[str] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
     num_positional: int = 0
     reaches_super: bool = False
@@ -81,9 +84,10 @@ def accepted_arguments(target: Callable) -> Accepted:
 
 
 def _accepted_by_class(mro: tuple[type, ...]) -> Accepted:
-    """Arguments of the first ``__init__`` in ``mro``, and of those it calls."""
+    """Arguments of the first ``__init__`` in ``mro``, and all it calls."""
     position = [('__init__' in vars(owner)) for owner in mro].index(True)
-    if mro[position] is object:
+    # Both refuse any argument, though they declare **kwargs.
+    if mro[position] in (object, nn.Module):
         return Accepted((), frozenset(), False)
     init = vars(mro[position])['__init__']
     accepted, rest = _own_arguments(init, skipped=1)
@@ -95,13 +99,15 @@ def _accepted_by_class(mro: tuple[type, ...]) -> Accepted:
         return Accepted(names, accepted.required, True)
     if passed.after is not None:
         later = [owner.__name__ for owner in mro[position:]]
+        if passed.after not in later:  # __class__, or another alias
+            return Accepted(names, accepted.required, True)
         position += later.index(passed.after)
     further = _accepted_by_class(mro[position + 1 :])
     given = passed.given | set(further.names[: passed.num_positional])
     own = {*names, *given}
     return Accepted(
         (*names, *[name for name in further.names if name not in own]),
-        accepted.required | (further.required - given),
+        accepted.required | (further.required - given - passed.filled),
         further.is_open,
     )
 
@@ -152,48 +158,60 @@ def _follow_use(
     outer = parents[parent]
     if isinstance(node.ctx, ast.Store):
         return
-    if isinstance(parent, ast.keyword) and _is_super_init(outer):
-        passed.reaches_super = True
-        passed.given |= {k.arg for k in outer.keywords if k.arg}
-        if outer.func.value.args:
-            passed.after = ast.unparse(outer.func.value.args[0])
-        passed.num_positional = sum(
-            not isinstance(arg, ast.Starred) for arg in outer.args
-        )
+    if isinstance(parent, ast.keyword) and isinstance(outer, ast.Call):
+        _follow_call(outer, passed)
     elif isinstance(parent, ast.Dict) and _rebinds(outer, node.id):
         return  # kwargs = {'key': default, **kwargs}
-    elif isinstance(parent, ast.Attribute) and parent.attr in ('pop', 'get'):
-        _read_key(outer.args[:1], passed)
-    elif isinstance(parent, ast.Attribute) and parent.attr == 'setdefault':
-        passed.given |= {a.value for a in outer.args[:1]}
+    elif isinstance(parent, ast.Attribute) and isinstance(outer, ast.Call):
+        names = dict(
+            pop=passed.read, get=passed.read, setdefault=passed.filled
+        ).get(parent.attr)
+        if names is None or not outer.args:
+            passed.is_open = True
+        else:
+            _note_key(outer.args[0], names, passed)
     elif isinstance(parent, ast.Subscript):
-        if isinstance(parent.ctx, ast.Store):
-            return  # kwargs['key'] = value
-        _read_key([parent.slice], passed)
+        is_stored = isinstance(parent.ctx, ast.Store)
+        names = passed.filled if is_stored else passed.read
+        _note_key(parent.slice, names, passed)
     elif isinstance(parent, ast.Compare):
-        _read_key([parent.left], passed)
+        _note_key(parent.left, passed.read, passed)
     else:
         passed.is_open = True
 
 
-def _read_key(nodes: list[ast.expr], passed: _PassedOn) -> None:
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            passed.read.add(node.value)
-        else:
-            passed.is_open = True
-
-
-def _is_super_init(node: Any) -> bool:
-    """Whether a node is ``super().__init__(...)``."""
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == '__init__'
-        and isinstance(node.func.value, ast.Call)
-        and isinstance(node.func.value.func, ast.Name)
-        and node.func.value.func.id == 'super'
+def _follow_call(call: ast.Call, passed: _PassedOn) -> None:
+    """Take note of ``super().__init__(..., **kwargs)``."""
+    owner = _super_of(call)
+    if owner is None:
+        passed.is_open = True
+        return
+    passed.reaches_super = True
+    passed.given |= {k.arg for k in call.keywords if k.arg}
+    passed.num_positional = sum(
+        not isinstance(arg, ast.Starred) for arg in call.args
     )
+    if owner.args:
+        passed.after = ast.unparse(owner.args[0])
+
+
+def _note_key(key: ast.expr, names: set[str], passed: _PassedOn) -> None:
+    """Add a key to ``names``, if the source says which it is."""
+    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+        names.add(key.value)
+    else:
+        passed.is_open = True
+
+
+def _super_of(call: ast.Call) -> ast.Call | None:
+    """The ``super()`` in ``super().__init__(...)``, None of other calls."""
+    function = call.func
+    if not isinstance(function, ast.Attribute) or function.attr != '__init__':
+        return None
+    owner = function.value
+    if not isinstance(owner, ast.Call) or not isinstance(owner.func, ast.Name):
+        return None
+    return owner if owner.func.id == 'super' else None
 
 
 def _rebinds(node: ast.AST, name: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ def make_digits_textures(root: str | Path, seed: int = 0) -> dict:
     """Write the digits that scikit-learn ships as a tree of PNGs, once.
 
     Digits are laid over noise, stripes or checks, light on dark or dark on
-    light, in colours that say nothing of the class. Pixels then mislead:
-    neighbours in pixel space share the background, not the digit.
+    light, large or small, off the middle, in colours that say nothing of
+    the class. Pixels then mislead: the 20 nearest neighbours name 39 % of
+    the test images rightly, against 97 % on the bare digits.
 
     ``root`` becomes ``{train,test}/{0..9}/NNNN.png``, 32x32 RGB, with NNNN
     the number of the digit in scikit-learn's set. It appears at once and
@@ -127,12 +129,12 @@ def compose_digit(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _place(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(32, 32) in [0, 1], the digit enlarged smoothly, near the middle."""
-    size = int(rng.integers(20, 27))
+    size = int(rng.integers(18, 27))
     glyph = _enlarge(strokes / 16, size)
     # Hardens the blurred edge of a glyph that was 8 pixels high.
     glyph = np.clip((glyph - 0.3) / 0.3, 0, 1)
     slack = IMAGE_SIZE - size
-    reach = min(4, slack // 2)
+    reach = min(6, slack // 2)
     top, left = slack // 2 + rng.integers(-reach, reach + 1, size=2)
     mask = np.zeros((IMAGE_SIZE, IMAGE_SIZE))
     mask[top : top + size, left : left + size] = glyph
@@ -140,27 +142,43 @@ def _place(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _texture(rng: np.random.Generator) -> np.ndarray:
-    """(32, 32) in [0, 1]: noise of several octaves, stripes or checks."""
+    """(32, 32) in [0, 1]: noise, stripes or checks out of a small stock.
+
+    Only the part that is seen is random. With patterns of its own, every
+    image could be told from all others without looking at the digit, and
+    instance discrimination would learn just that.
+    """
     kind = rng.integers(3)
     if kind == 0:
-        field = sum(
-            _enlarge(rng.random((cells, cells)), IMAGE_SIZE) / 2**octave
-            for octave, cells in enumerate((3, 6, 12))
-        )
-        return (field - field.min()) / (field.max() - field.min())
-    angle, period = rng.uniform(0, np.pi), rng.uniform(5, 12)
-    waves = _wave(angle, period, rng.uniform(0, 2 * np.pi))
-    if kind == 2:
-        phase = rng.uniform(0, 2 * np.pi)
-        waves = waves * _wave(angle + np.pi / 2, period, phase)
+        field = _noise(int(rng.integers(2)))
+        top, left = rng.integers(IMAGE_SIZE + 1, size=2)
+        return field[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE]
+    phases = rng.uniform(0, 2 * np.pi, size=2)
+    if kind == 1:
+        waves = _wave(rng.integers(4) * np.pi / 4, phases[0])
+    else:
+        angle = rng.integers(2) * np.pi / 4
+        waves = _wave(angle, phases[0])
+        waves = waves * _wave(angle + np.pi / 2, phases[1])
     return np.clip(0.5 + 1.5 * waves, 0, 1)
 
 
-def _wave(angle: float, period: float, phase: float) -> np.ndarray:
-    """(32, 32) in [-1, 1], a plane wave."""
+@lru_cache
+def _noise(number: int) -> np.ndarray:
+    """(64, 64) in [0, 1], smooth noise of three octaves, always the same."""
+    rng = np.random.default_rng(number)
+    field = np.zeros((2 * IMAGE_SIZE, 2 * IMAGE_SIZE))
+    for octave, cells in enumerate((6, 12, 24)):
+        grid = rng.random((cells, cells))
+        field += _enlarge(grid, 2 * IMAGE_SIZE) / 2**octave
+    return (field - field.min()) / (field.max() - field.min())
+
+
+def _wave(angle: float, phase: float) -> np.ndarray:
+    """(32, 32) in [-1, 1], a plane wave with a period of 7 pixels."""
     rows, cols = np.mgrid[:IMAGE_SIZE, :IMAGE_SIZE]
     along = rows * np.sin(angle) + cols * np.cos(angle)
-    return np.sin(2 * np.pi * along / period + phase)
+    return np.sin(2 * np.pi * along / 7 + phase)
 
 
 def _enlarge(field: np.ndarray, size: int) -> np.ndarray:
@@ -177,9 +195,8 @@ def _colours(rng: np.random.Generator) -> np.ndarray:
     is the bright one is drawn as well.
     """
     hues = rng.random((3, 3))
-    # The texture varies more than ink and texture differ: this is what makes
-    # pixels mislead (20 nearest neighbours: 41 % right instead of 97 %).
-    levels = rng.uniform([0.0, 0.5, 0.9], [0.1, 0.6, 1.0])
+    dark = rng.uniform(0.05, 0.3)
+    levels = np.array([dark, dark + 0.12, rng.uniform(0.8, 1.0)])
     if rng.random() < 0.5:
         levels = 1 - levels
     return np.stack(

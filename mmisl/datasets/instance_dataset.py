@@ -26,6 +26,11 @@ from mmisl.datasets.loading_errors import (
 )
 from mmisl.registry import DATASETS
 
+# Seed of the run, and the number of the pass over its images.
+Stream = tuple[int, int]
+# Stream, position in the data set, whether it is a padded copy.
+Key = tuple[Stream, int, bool]
+
 
 @DATASETS.register_module()
 class InstanceDataset(Dataset):
@@ -37,10 +42,11 @@ class InstanceDataset(Dataset):
     the whole set, and copies under ``RepeatDataset`` or
     ``ClassBalancedDataset`` keep the number of their image.
 
-    All random numbers of an item are drawn from ``(seed, stream,
-    sample_idx, copy)``, and the generators are put back. So an augmented
-    image does not depend on the number of workers or ranks, on the order
-    of the images, or on whether the run was interrupted before.
+    All random numbers of an item are drawn from the stream that the
+    sampler names, ``sample_idx`` and the number of the copy, and the
+    generators are put back. So an augmented image does not depend on the
+    number of workers or ranks, on the order of the images, or on whether
+    the run was interrupted before.
 
     Args:
         dataset (dict | Dataset): A data set of mmengine's ``BaseDataset``
@@ -49,7 +55,6 @@ class InstanceDataset(Dataset):
             has to end with ``PackInputs``. Replacing an unreadable image
             by a random one (``max_refetch``) is switched off: the feature
             would be written into the row of another image.
-        seed (int): Root of all random numbers, at least 0. Defaults to 0.
 
     Attributes:
         num_instances (int): Number N of distinct images.
@@ -57,8 +62,8 @@ class InstanceDataset(Dataset):
     Raises:
         FileNotFoundError: If a folder or file of the data set is missing.
         TypeError: If ``dataset`` is no data set of the kinds above.
-        ValueError: If the data set cannot be loaded, if it holds fewer
-            than 2 images, or if ``seed`` is negative.
+        ValueError: If the data set cannot be loaded or holds fewer than
+            2 images.
 
     Example:
         >>> dataset = InstanceDataset(
@@ -69,10 +74,7 @@ class InstanceDataset(Dataset):
         [0, 1, 0, 1, 0, 1]
     """
 
-    def __init__(self, dataset: dict | Dataset, seed: int = 0) -> None:
-        if seed < 0:
-            raise ValueError(f'seed ({seed}) must be at least 0')
-        self.seed = seed
+    def __init__(self, dataset: dict | Dataset) -> None:
         if isinstance(dataset, dict):
             with one_line_errors(', '.join(config_folders(dataset))):
                 dataset = DATASETS.build(dataset)
@@ -168,13 +170,13 @@ class InstanceDataset(Dataset):
         info = self.dataset.get_data_info(int(self._positions[sample_idx]))
         return {**info, 'sample_idx': sample_idx}
 
-    def __getitem__(self, key: int | tuple[int, int, bool]) -> dict:
+    def __getitem__(self, key: int | Key) -> dict:
         """Run the pipeline on one image.
 
         Args:
-            key (int | tuple[int, int, bool]): ``(stream, position,
-                is_padding)`` as :class:`InstanceSampler` yields it, or a
-                position alone, which stands for stream 0, no padding.
+            key (int | Key): ``(stream, position, is_padding)`` as
+                :class:`InstanceSampler` yields it, or a position alone,
+                which stands for stream (0, 0), no padding.
 
         Returns:
             dict: ``inputs``, and ``data_samples`` whose ``sample_idx`` is
@@ -186,11 +188,11 @@ class InstanceDataset(Dataset):
             TypeError: If the pipeline does not end with ``PackInputs``.
         """
         stream, position, is_padding = (
-            key if isinstance(key, tuple) else (0, key, False)
+            key if isinstance(key, tuple) else ((0, 0), key, False)
         )
         sample_idx = self.sample_idx_of(position)
         copy = int(self._copy[position])
-        with _seeded(self.seed, stream, sample_idx, copy):
+        with _seeded(*stream, sample_idx, copy):
             item = self._run_pipeline(position, sample_idx)
         if not isinstance(item, dict) or 'data_samples' not in item:
             raise TypeError(

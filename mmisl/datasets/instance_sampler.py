@@ -10,12 +10,12 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from mmisl.datasets.instance_dataset import InstanceDataset
+from mmisl.datasets.instance_dataset import InstanceDataset, Key
 from mmisl.registry import DATA_SAMPLERS
 
 
 @DATA_SAMPLERS.register_module()
-class InstanceSampler(Sampler[tuple[int, int, bool]]):
+class InstanceSampler(Sampler[Key]):
     """Yields the keys ``(stream, position, is_padding)`` of one rank.
 
     The order of an epoch is drawn once, alike on all ranks; rank r of W
@@ -24,18 +24,18 @@ class InstanceSampler(Sampler[tuple[int, int, bool]]):
     size. Up to W - 1 keys are repeated at the end, marked as padding, to
     keep ranks in step: they carry ``sample_idx`` -1.
 
-    The stream picks the random numbers of the augmentation. Training
-    epochs have the even ones, ``2 * epoch``, views for mining the odd
-    ones, ``2 * view + 1``, so that no view repeats an epoch. It travels
-    in the key because persistent workers never hear of a new epoch.
+    The stream picks the random numbers of the augmentation. It is the
+    seed with the number of the pass: ``2 * epoch`` for training, ``2 *
+    view + 1`` for views for mining, so that no view repeats an epoch. It
+    travels in the key because persistent workers never hear of a new one.
 
     Args:
         dataset (InstanceDataset): The data set to draw from.
         shuffle (bool): Whether each epoch has an order of its own;
             views for mining keep the order of the data set. Defaults to
             True.
-        seed (int | None): Root of the order, at least 0, alike on all
-            ranks. None asks rank 0 for one. Defaults to None.
+        seed (int | None): Root of order and augmentation, at least 0,
+            alike on all ranks. None asks rank 0 for one. Defaults to None.
         view (int | None): Which view for mining to yield, at least 0, or
             None for training. Defaults to None.
         unique (bool): Whether images that the data set repeats come up
@@ -73,10 +73,11 @@ class InstanceSampler(Sampler[tuple[int, int, bool]]):
         self.unique = unique
         self.epoch = 0
 
-    def __iter__(self) -> Iterator[tuple[int, int, bool]]:
+    def __iter__(self) -> Iterator[Key]:
         """Keys of this rank, in order; equally many on every rank."""
         order = self._order().tolist()
-        stream = 2 * self.epoch if self.view is None else 2 * self.view + 1
+        number = 2 * self.epoch if self.view is None else 2 * self.view + 1
+        stream = (self.seed, number)
         for step in range(len(self)):
             turn = step * self.world_size + self.rank
             yield stream, order[turn % len(order)], turn >= len(order)

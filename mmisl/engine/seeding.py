@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 import numpy as np
@@ -12,19 +13,13 @@ def derive_seed(*key: int | str) -> int:
     """One 63-bit seed from a run's seed, a purpose and a counter.
 
     Args:
-        *key: Integers >= 0 and words; every key gives another seed.
+        *key: Integers and words; different keys give independent seeds.
 
     Returns:
         int: In [0, 2^63).
     """
-    entropy = [
-        int.from_bytes(part.encode(), 'little')
-        if isinstance(part, str)
-        else part
-        for part in key
-    ]
-    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
-    return int(state[0]) % 2**63
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, 'little') >> 1
 
 
 def reseed(*key: int | str) -> None:

@@ -16,7 +16,15 @@ from mmisl.datasets import InstanceDataset, InstanceSampler
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
-NAMES = ('cifar10', 'cifar100', 'digits', 'folder', 'imagenet', 'svhn')
+NAMES = (
+    'cifar10',
+    'cifar100',
+    'cifar10jpeg',
+    'digits',
+    'folder',
+    'imagenet',
+    'svhn',
+)
 RNG = np.random.default_rng(0)
 
 

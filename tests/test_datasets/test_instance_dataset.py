@@ -107,7 +107,7 @@ def epoch_tensors(dataset, epoch, num_workers):
 
 
 def test_getitem__worker_count_does_not_matter(image_tree):
-    dataset = InstanceDataset(folder(image_tree, AUGMENT), seed=5)
+    dataset = InstanceDataset(folder(image_tree, AUGMENT))
 
     alone = epoch_tensors(dataset, 1, num_workers=0)
     shared = epoch_tensors(dataset, 1, num_workers=2)
@@ -118,14 +118,13 @@ def test_getitem__worker_count_does_not_matter(image_tree):
 
 
 def test_getitem__stream_and_seed_change_the_view(image_tree):
-    dataset = InstanceDataset(folder(image_tree, AUGMENT), seed=5)
-    other = InstanceDataset(folder(image_tree, AUGMENT), seed=6)
+    dataset = InstanceDataset(folder(image_tree, AUGMENT))
 
-    first = dataset[(0, 3, False)]['inputs']
+    first = dataset[((0, 0), 3, False)]['inputs']
 
     assert torch.equal(first, dataset[3]['inputs'])
-    assert not torch.equal(first, dataset[(2, 3, False)]['inputs'])
-    assert not torch.equal(first, other[(0, 3, False)]['inputs'])
+    assert not torch.equal(first, dataset[((0, 2), 3, False)]['inputs'])
+    assert not torch.equal(first, dataset[((1, 0), 3, False)]['inputs'])
 
 
 def test_getitem__python_generator_is_seeded():
@@ -152,7 +151,7 @@ def test_getitem__order_of_reading_does_not_matter(image_tree):
 def test_getitem__copies_differ(image_tree):
     dataset = InstanceDataset(repeat(folder(image_tree, AUGMENT), 3))
 
-    copies = [dataset[(0, p, False)] for p in (2, 7, 12)]
+    copies = [dataset[((0, 0), p, False)] for p in (2, 7, 12)]
 
     assert [c['data_samples'].sample_idx for c in copies] == [2, 2, 2]
     first, second, third = (c['inputs'] for c in copies)
@@ -170,14 +169,14 @@ def test_getitem__generators_are_put_back(image_tree):
     random.seed(1), np.random.seed(1), torch.manual_seed(1)
     expected = draw()
     random.seed(1), np.random.seed(1), torch.manual_seed(1)
-    dataset[(4, 1, False)]
+    dataset[((0, 4), 1, False)]
     assert draw() == expected
 
 
 def test_getitem__padding_is_minus_one(image_tree):
     dataset = InstanceDataset(folder(image_tree, AUGMENT))
 
-    padded, plain = dataset[(2, 4, True)], dataset[(2, 4, False)]
+    padded, plain = dataset[((0, 2), 4, True)], dataset[((0, 2), 4, False)]
 
     assert padded['data_samples'].sample_idx == -1
     assert plain['data_samples'].sample_idx == 4
@@ -266,7 +265,7 @@ def test_labels__unlabelled_folder(image_tree):
 def test_pickle__behaves_the_same(image_tree):
     dataset = InstanceDataset(repeat(folder(image_tree, AUGMENT), 2))
     thawed = pickle.loads(pickle.dumps(dataset))
-    key = (6, 8, False)
+    key = ((0, 6), 8, False)
     assert torch.equal(thawed[key]['inputs'], dataset[key]['inputs'])
 
 

@@ -45,7 +45,7 @@ def test_sample_idx_of__outside(image_tree):
     with pytest.raises(IndexError, match=r'position \(5\) must be in \[0, 5'):
         dataset.sample_idx_of(5)
     with pytest.raises(IndexError, match=r'position \(-1\)'):
-        dataset[(0, -1, False)]
+        dataset[((0, 0), -1, False)]
 
 
 def test_get_info__outside(image_tree):
@@ -159,8 +159,3 @@ def test_init__one_image(image_tree):
 def test_init__no_mmengine_dataset():
     with pytest.raises(TypeError, match='of mmengine, got TensorDataset'):
         InstanceDataset(torch.utils.data.TensorDataset(torch.rand(3, 2)))
-
-
-def test_init__negative_seed(image_tree):
-    with pytest.raises(ValueError, match=r'seed \(-1\) must be at least 0'):
-        InstanceDataset(folder(image_tree), seed=-1)

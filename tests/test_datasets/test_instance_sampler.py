@@ -92,11 +92,11 @@ def test_iter__padding_comes_last_and_starts_over():
     dataset = make_dataset(2)
     keys = [list(on_rank(r, 5, dataset, False, seed=0)) for r in range(5)]
     assert keys == [
-        [(0, 0, False)],
-        [(0, 1, False)],
-        [(0, 0, True)],
-        [(0, 1, True)],
-        [(0, 0, True)],
+        [((0, 0), 0, False)],
+        [((0, 0), 1, False)],
+        [((0, 0), 0, True)],
+        [((0, 0), 1, True)],
+        [((0, 0), 0, True)],
     ]
 
 
@@ -124,8 +124,8 @@ def test_set_epoch__changes_order_and_stream():
     sampler.set_epoch(3)
     later = list(sampler)
 
-    assert {key[0] for key in first} == {0}
-    assert {key[0] for key in later} == {6}
+    assert {key[0] for key in first} == {(4, 0)}
+    assert {key[0] for key in later} == {(4, 6)}
     positions = [key[1] for key in first], [key[1] for key in later]
     assert sorted(positions[0]) == sorted(positions[1]) == list(range(17))
     assert positions[0] != positions[1]
@@ -143,7 +143,7 @@ def test_iter__seed_and_epoch_are_not_added_up():
 def test_iter__view_is_odd_and_in_order():
     sampler = InstanceSampler(make_dataset(4), seed=0, view=2)
     sampler.set_epoch(9)
-    assert list(sampler) == [(5, i, False) for i in range(4)]
+    assert list(sampler) == [((0, 5), i, False) for i in range(4)]
 
 
 def test_iter__unique_takes_each_image_once():
@@ -169,7 +169,7 @@ def test_init__built_as_the_runner_does():
         dict(type='mmisl.InstanceSampler', shuffle=False),
         default_args=dict(dataset=make_dataset(3), seed=None),
     )
-    assert list(sampler) == [(0, i, False) for i in range(3)]
+    assert [key[1:] for key in sampler] == [(i, False) for i in range(3)]
 
 
 def test_init__other_dataset():

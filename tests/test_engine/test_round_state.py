@@ -11,6 +11,8 @@ SCHEDULES = [
     for numbers in product(range(1, 5), range(1, 6), range(1, 6), range(5))
 ]
 
+START = RoundState()
+
 
 def plan(schedule):
     """What a run does, by plain loops: (stage, round, epochs finished)."""
@@ -31,7 +33,7 @@ def plan(schedule):
     return steps
 
 
-def walk(schedule, state=RoundState(), finished=0):
+def walk(schedule, state=START, finished=0):
     """What a loop that asks ``advance`` does, and the states it saves."""
     steps, states = [], []
     while not schedule.is_finished(state):

@@ -2,7 +2,7 @@ import io
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmisl.structures import NeighborGraph
@@ -38,6 +38,7 @@ def rows_of(graph):
     return [indices[a:b] for a, b in zip(bounds[:-1], bounds[1:])]
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_add_edges__matches_sets(case):
     num_samples, batches = case
@@ -58,6 +59,7 @@ def test_add_edges__matches_sets(case):
         assert graph.indices.dtype == torch.int32
 
 
+@settings(deadline=None)
 @given(graphs(), st.data())
 def test_neighbors__matches_sets(case, data):
     num_samples, batches = case
@@ -73,6 +75,7 @@ def test_neighbors__matches_sets(case, data):
     assert row.dtype == col.dtype == torch.int64
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_contains__matches_sets(case):
     num_samples, batches = case
@@ -86,6 +89,7 @@ def test_contains__matches_sets(case):
     assert graph.contains(src, dst).tolist() == expected
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_edges__each_once_and_ascending(case):
     num_samples, batches = case

@@ -171,9 +171,7 @@ class AtomicCheckpointHook(CheckpointHook):
         """
         partial = Path(self.out_dir, f'{name}.partial')
         try:
-            runner.save_checkpoint(
-                self.out_dir, partial.name, meta=dict(meta)
-            )
+            runner.save_checkpoint(self.out_dir, partial.name, meta=dict(meta))
             if is_main_process():
                 _sync(partial)
                 os.replace(partial, Path(self.out_dir, name))

@@ -135,6 +135,12 @@ class RoundBasedTrainLoop(BaseLoop):
             validation=self.run_validation,
             mining=self.run_mining,
         )
+        if self.state.round >= self.schedule.max_rounds:
+            raise ValueError(
+                f'the checkpoint stands in round {self.state.round}, counted '
+                'from 0, but train_cfg.max_rounds is '
+                f'{self.schedule.max_rounds}; raise max_rounds to go on'
+            )
         self.runner.call_hook('before_train')
         while not (
             self.stop_training or self.schedule.is_finished(self.state)
@@ -187,9 +193,9 @@ class RoundBasedTrainLoop(BaseLoop):
             )
             raise RuntimeError(
                 f'the loss is not finite in epoch {self._epoch + 1}, '
-                f'iteration {self._iter + 1} ({terms}); checkpoints written so far are '
-                'untouched. Lower optim_wrapper.optimizer.lr, or train '
-                'without --amp'
+                f'iteration {self._iter + 1} ({terms}); checkpoints written '
+                'so far are untouched. Lower optim_wrapper.optimizer.lr, or '
+                'train without --amp'
             )
 
     def run_validation(self) -> None:

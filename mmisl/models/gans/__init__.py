@@ -1,4 +1,5 @@
 from .adversarial_training import AdversarialTrainer, GANReport
+from .proxy_gan import AdamState, ProxyGAN
 from .triplet_gan import (
     ProxyGenerator,
     TripletDiscriminator,
@@ -8,8 +9,10 @@ from .triplet_gan import (
 from .triplets import TripletSampler
 
 __all__ = [
+    'AdamState',
     'AdversarialTrainer',
     'GANReport',
+    'ProxyGAN',
     'ProxyGenerator',
     'TripletDiscriminator',
     'TripletSampler',

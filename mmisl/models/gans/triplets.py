@@ -161,9 +161,9 @@ def draw_non_neighbors(
     order = torch.argsort(row * num_samples + col)
     row, col = row[order], col[order]
     count = torch.bincount(row, minlength=num_rows)
-    slot = torch.arange(len(row), device=device) - (count.cumsum(0) - count)[
-        row
-    ]
+    slot = (
+        torch.arange(len(row), device=device) - (count.cumsum(0) - count)[row]
+    )
     # excluded[b, s] - s: how many allowed rows precede the s-th excluded one.
     preceding = torch.full(
         (num_rows, int(count.max())), num_samples, device=device

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce, broadcast, get_rank, get_world_size
+from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from ..gans import (
-    AdversarialTrainer,
-    GANReport,
-    ProxyGenerator,
-    TripletDiscriminator,
-    TripletSampler,
-)
+from ..gans import GANReport, ProxyGAN, TripletSampler
 from .base import BaseMiner, check_topk, mean_view
 from .edge_selection import Candidates
 
 _CHUNK_ROWS = 1024
 _MAX_HELD_OUT = 1024
+
+
+class ProxyPairs(NamedTuple):
+    """Pairs that the proxies of one pass accept.
+
+    Attributes:
+        src: (M,) int64, the samples whose proxies accept.
+        dst: (M,) int64, the accepted rows of the bank.
+        cosine: (M,) float, of the row to the proxy.
+        threshold: (M,) float, which the cosine exceeded.
+        num_passed: Proxies whose score passed.
+    """
+
+    src: Tensor
+    dst: Tensor
+    cosine: Tensor
+    threshold: Tensor
+    num_passed: int
 
 
 @MODELS.register_module()
@@ -37,10 +50,6 @@ class GANMiner(BaseMiner):
     released code, ``small_main.py`` (``mining``) and
     ``lib/LinearAverage.py``. Defaults are those of the released code for
     small data sets; ImageNet uses ``score_thr=0.3, sim_thr=0.3``.
-
-    Generator, discriminator and both Adam states live in the state dict and
-    persist over rounds. Their parameters ask for gradients only inside
-    :meth:`propose`, so DDP never waits for them.
 
     # Deviates from the released code: it adds every accepted pair of a pass
     # and ends after the pass that exceeds the quota. Here the pairs of all
@@ -115,29 +124,17 @@ class GANMiner(BaseMiner):
         self.ranking = ranking
         self.batch_size = batch_size
         self.sampler = TripletSampler(num_draws, positive, negative)
-        self.trainer = AdversarialTrainer(**(training or {}))
-        self.generator = ProxyGenerator(feat_dim, generator)
-        self.discriminator = TripletDiscriminator(feat_dim)
-        for name, network in self._networks():
-            network.requires_grad_(False)
-            size = sum(p.numel() for p in network.parameters())
-            # Adam's moments and step count as tensors: a checkpoint that
-            # holds tensors only loads with weights_only=True.
-            self.register_buffer(f'{name}_adam', torch.zeros(2, size))
-            self.register_buffer(f'{name}_adam_step', torch.zeros(()))
+        self.gan = ProxyGAN(feat_dim, generator, training=training)
 
     def propose(
         self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
         """Train the GAN on, then mine around its proxies.
 
-        Every rank trains the same GAN on the same draws, which costs less
-        than waiting; rank 0's weights are then sent to all, and mining is
-        shared out by rows. See :meth:`BaseMiner.propose`.
+        Mining is shared out over the ranks by rows. See
+        :meth:`BaseMiner.propose`.
         """
         report = self._train_gan(views, bank, graph, seed)
-        for tensor in self.state_dict().values():
-            broadcast(tensor)
         candidates, accepted = self._mine(views, bank, graph, seed)
         return candidates, dict(
             gan_gap=report.gap,
@@ -171,8 +168,8 @@ class GANMiner(BaseMiner):
         bank: Tensor,
         graph: NeighborGraph,
         rng: torch.Generator,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
-        """Pairs that the proxies of one pass accept.
+    ) -> ProxyPairs:
+        """Generate a proxy for every anchor and accept rows around it.
 
         Args:
             anchors (Tensor): (B, D) float, norm 1.
@@ -182,15 +179,12 @@ class GANMiner(BaseMiner):
             rng (torch.Generator): Of the negatives.
 
         Returns:
-            tuple: ``src``, ``dst`` (M,) int64, cosine to the proxy and the
-            threshold it exceeded (M,) float, and the number of proxies whose
-            score passed.
+            ProxyPairs: What the proxies accept.
         """
         positive, negative = self.sampler.sample(
             anchors, sample_idx, bank, graph, rng
         )
-        proxy = self.generator(anchors, bank[positive], bank[negative])
-        score = self.discriminator(anchors, proxy, bank[negative]).sigmoid()
+        proxy, score = self.gan(anchors, bank[positive], bank[negative])
         threshold = self.sim_thr + (1 - score) * (1 - self.sim_thr)  # (B,)
         similarity = proxy @ bank.T  # (B, N)
         similarity.scatter_(1, sample_idx.unsqueeze(1), -2.0)
@@ -199,43 +193,21 @@ class GANMiner(BaseMiner):
         accept = (cosine > threshold.unsqueeze(1)) & passed.unsqueeze(1)
         src = sample_idx.unsqueeze(1).expand_as(row)[accept]
         limit = threshold.unsqueeze(1).expand_as(cosine)[accept]
-        return src, row[accept], cosine[accept], limit, int(passed.sum())
-
-    def _networks(self) -> tuple[tuple[str, nn.Module], ...]:
-        return (
-            ('generator', self.generator),
-            ('discriminator', self.discriminator),
+        return ProxyPairs(
+            src, row[accept], cosine[accept], limit, int(passed.sum())
         )
 
     def _train_gan(
         self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
     ) -> GANReport:
-        """Train to the stop rule, resuming Adam where the last round left."""
+        """Train on all samples but a few, whose balance is watched."""
         rng = _generator(bank.device, seed, 0)
         num_samples = len(bank)
         order = torch.randperm(num_samples, generator=rng, device=bank.device)
         num_held_out = min(_MAX_HELD_OUT, max(1, num_samples // 16))
         held_out = self._triplet(views, bank, graph, order[:num_held_out], rng)
         batches = self._triplets(views, bank, graph, order[num_held_out:], rng)
-        optimizers = []
-        for name, network in self._networks():
-            network.requires_grad_(True)
-            optimizers.append(self.trainer.adam(network))
-            self._load_adam(name, optimizers[-1])
-        with torch.enable_grad():
-            report = self.trainer.fit(
-                self.generator,
-                self.discriminator,
-                tuple(optimizers),
-                batches,
-                held_out,
-                _log_report,
-            )
-        for (name, network), optimizer in zip(self._networks(), optimizers):
-            self._store_adam(name, optimizer)
-            optimizer.zero_grad()
-            network.requires_grad_(False)
-        return report
+        return self.gan.fit(batches, held_out, _log_report)
 
     def _triplets(
         self,
@@ -288,12 +260,8 @@ class GANMiner(BaseMiner):
                 )
                 for view in range(len(views))
             ]
-            num_passed += sum(result[4] for result in passes)
-            merged = [
-                torch.cat([result[field] for result in passes])
-                for field in range(4)
-            ]
-            parts.append(self._rank(*merged, len(bank)))
+            num_passed += sum(pairs.num_passed for pairs in passes)
+            parts.append(self._rank(passes, len(bank)))
         if not parts:  # more ranks than chunks
             none = torch.zeros(0, dtype=torch.int64, device=bank.device)
             parts = [Candidates(none, none, none.double())]
@@ -302,54 +270,24 @@ class GANMiner(BaseMiner):
         all_reduce(total)
         return candidates, float(total) / (len(views) * len(bank))
 
-    def _rank(
-        self,
-        src: Tensor,
-        dst: Tensor,
-        cosine: Tensor,
-        threshold: Tensor,
-        num_samples: int,
-    ) -> Candidates:
+    def _rank(self, passes: list[ProxyPairs], num_samples: int) -> Candidates:
         """Merge the views' pairs and score each pair once."""
+        src = torch.cat([pairs.src for pairs in passes])
+        dst = torch.cat([pairs.dst for pairs in passes])
+        value = torch.cat([pairs.cosine for pairs in passes]).double()
+        if self.ranking == 'margin':
+            value -= torch.cat([pairs.threshold for pairs in passes])
         keys, inverse = torch.unique(
             src * num_samples + dst, return_inverse=True
         )
         src = torch.div(keys, num_samples, rounding_mode='floor')
         best = torch.full_like(keys, -2, dtype=torch.float64)
-        if self.ranking == 'margin':
-            value = (cosine - threshold).double()
-        else:
-            value = cosine.double()
         best.scatter_reduce_(0, inverse, value, 'amax')
         if self.ranking == 'votes':
             votes = torch.bincount(inverse, minlength=len(keys))
             # Cosine lies in [-1, 1]: it orders equal votes, nothing more.
             best = votes.double() + 0.25 * best
         return Candidates(src, keys - src * num_samples, best)
-
-    def _load_adam(self, name: str, optimizer: torch.optim.Adam) -> None:
-        step = getattr(self, f'{name}_adam_step')
-        if step == 0:
-            return
-        moments = getattr(self, f'{name}_adam')
-        params = optimizer.param_groups[0]['params']
-        sizes = [param.numel() for param in params]
-        for param, first, second in zip(
-            params, moments[0].split(sizes), moments[1].split(sizes)
-        ):
-            optimizer.state[param] = dict(
-                step=step.cpu().clone(),
-                exp_avg=first.view_as(param).clone(),
-                exp_avg_sq=second.view_as(param).clone(),
-            )
-
-    def _store_adam(self, name: str, optimizer: torch.optim.Adam) -> None:
-        params = optimizer.param_groups[0]['params']
-        states = [optimizer.state[param] for param in params]
-        moments = getattr(self, f'{name}_adam')
-        for slot, key in enumerate(('exp_avg', 'exp_avg_sq')):
-            moments[slot] = torch.cat([s[key].flatten() for s in states])
-        getattr(self, f'{name}_adam_step').fill_(float(states[0]['step']))
 
 
 def _generator(device: torch.device, *key: int) -> torch.Generator:

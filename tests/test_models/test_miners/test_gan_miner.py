@@ -68,9 +68,9 @@ def make_opinionated_miner(dtype, topk):
         generator='mlp', score_thr=0.5, sim_thr=-0.9, topk=topk
     ).to(dtype)
     triplet = F.normalize(torch.randn(3, 99, FEAT_DIM, dtype=dtype), dim=-1)
-    last = miner.discriminator.layers[-1]
+    last = miner.gan.discriminator.layers[-1]
     last.weight.mul_(20)
-    last.bias.sub_(miner.discriminator(*triplet).median())
+    last.bias.sub_(miner.gan.discriminator(*triplet).median())
     return miner
 
 
@@ -99,9 +99,9 @@ def test_propose_pass__matches_oracle(dtype, batch, topk):
     a, p, n = (
         part.double() for part in (anchors, bank[positive], bank[negative])
     )
-    proxy = generate(a, p, n, layers=linear_layers(miner.generator))
+    proxy = generate(a, p, n, layers=linear_layers(miner.gan.generator))
     score = discriminate(
-        a, proxy, n, layers=linear_layers(miner.discriminator)
+        a, proxy, n, layers=linear_layers(miner.gan.discriminator)
     )
     # The oracle numbers proxies by sample; those not in the batch score 0.
     proxies = torch.zeros(NUM_SAMPLES, FEAT_DIM).double()
@@ -171,7 +171,9 @@ def test_propose__views_are_merged_and_ranked(monkeypatch, ranking, expected):
     def scripted(anchors, sample_idx, bank, graph, rng):
         src, dst, cosine, limit = zip(*next(passes))
         pairs = torch.tensor(src), torch.tensor(dst)
-        return *pairs, torch.tensor(cosine), torch.tensor(limit), 2
+        return gan_miner.ProxyPairs(
+            *pairs, torch.tensor(cosine), torch.tensor(limit), num_passed=2
+        )
 
     monkeypatch.setattr(miner, 'propose_pass', scripted)
     candidates, observations = miner.propose(*make_inputs(), seed=0)
@@ -293,8 +295,8 @@ def test_propose__networks_and_adam_persist_over_a_checkpoint():
     forgetful = make_miner()
     forgetful.load_state_dict(miner.state_dict())
     for name in ('generator', 'discriminator'):
-        assert getattr(miner, f'{name}_adam_step') > 0
-        getattr(forgetful, f'{name}_adam_step').zero_()
+        assert getattr(miner.gan, f'{name}_adam').step > 0
+        getattr(forgetful.gan, f'{name}_adam').step.zero_()
     expected, observed = miner.propose(*inputs, seed=2)
     got, observations = resumed.propose(*inputs, seed=2)
     assert by_pair(got) == by_pair(expected)
@@ -303,7 +305,8 @@ def test_propose__networks_and_adam_persist_over_a_checkpoint():
         assert torch.equal(resumed.state_dict()[name], value), name
     forgetful.propose(*inputs, seed=2)
     assert not torch.equal(
-        forgetful.generator.layers[0].weight, miner.generator.layers[0].weight
+        forgetful.gan.generator.layers[0].weight,
+        miner.gan.generator.layers[0].weight,
     )
 
 
@@ -320,8 +323,9 @@ def test_propose__adam_goes_on_as_one_optimizer():
             optimizer = torch.optim.Adam(network.parameters(), lr=SHORT['lr'])
         return kept.setdefault(id(network), optimizer)
 
-    twin.trainer.adam = keep
-    twin._load_adam = lambda name, optimizer: None
+    twin.gan.trainer.adam = keep
+    for state in (twin.gan.generator_adam, twin.gan.discriminator_adam):
+        state.restore = lambda optimizer: None
     for seed in (1, 2):
         miner.propose(*inputs, seed=seed)
         twin.propose(*inputs, seed=seed)

@@ -61,7 +61,8 @@ def mine(chunk_rows):
         training=dict(min_iters=4, max_iters=8, eval_interval=2, lr=1e-2),
     )
     bank = unit(NUM_SAMPLES, FEAT_DIM, seed=7)
-    views = F.normalize(bank + 0.2 * unit(3, NUM_SAMPLES, FEAT_DIM, seed=8))
+    noise = unit(3, NUM_SAMPLES, FEAT_DIM, seed=8)
+    views = F.normalize(bank + 0.2 * noise, dim=-1)
     graph = NeighborGraph(NUM_SAMPLES)
     summary = miner.mine(views, bank, graph, 2.0, seed=5)
     return dict(

@@ -1,0 +1,171 @@
+"""tools/train.py: settings in this process, runs in their own."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+@pytest.fixture
+def train(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module('train')
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """Whole checkpoints of epochs 2 and 10; that of epoch 11 is torn."""
+    for epoch in (2, 10, 11):
+        torch.save(dict(epoch=epoch), tmp_path / f'epoch_{epoch}.pth')
+    torn = tmp_path / 'epoch_11.pth'
+    torn.write_bytes(torn.read_bytes()[:-30])
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    'last, expected',
+    [
+        (None, 'epoch_10.pth'),
+        ('', 'epoch_10.pth'),
+        ('/gone/epoch_2.pth', 'epoch_10.pth'),
+        ('epoch_11.pth', 'epoch_10.pth'),
+        ('epoch_2.pth', 'epoch_2.pth'),
+    ],
+)
+def test_find_checkpoint__last_or_latest_whole(
+    train, work_dir, last, expected
+):
+    if last is not None:
+        target = str(work_dir / last) if last else ''
+        (work_dir / 'last_checkpoint').write_text(target)
+    assert train.find_checkpoint(work_dir) == work_dir / expected
+
+
+def test_set_resume__auto_finds_nothing(train, tmp_path, capsys):
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    train.set_resume(cfg, 'auto')
+    assert not cfg.resume
+    assert 'starting anew' in capsys.readouterr().out
+
+
+def test_set_resume__config_asks_for_it(train, work_dir):
+    cfg = Config(dict(work_dir=str(work_dir), resume=True, load_from=None))
+    train.set_resume(cfg, None)
+    assert cfg.load_from == str(work_dir / 'epoch_10.pth')
+
+
+def test_set_resume__path_is_missing(train, tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    with pytest.raises(FileNotFoundError, match='gone.pth does not exist'):
+        train.set_resume(cfg, str(tmp_path / 'gone.pth'))
+
+
+@pytest.mark.parametrize(
+    'has_gpu, expected',
+    [
+        (True, dict(type='AmpOptimWrapper', loss_scale='dynamic')),
+        (False, dict(type='CPUAmpOptimWrapper')),
+    ],
+)
+def test_enable_amp__by_device(train, monkeypatch, has_gpu, expected):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    train.enable_amp(cfg)
+    assert cfg.optim_wrapper == expected
+
+
+def test_enable_amp__other_wrapper(train):
+    cfg = Config(dict(optim_wrapper=dict(type='ApexOptimWrapper')))
+    with pytest.raises(ValueError, match="'ApexOptimWrapper' does not go"):
+        train.enable_amp(cfg)
+
+
+def test_enable_auto_scale_lr__needs_a_batch_size(train):
+    with pytest.raises(ValueError, match='^auto_scale_lr.base_batch_size'):
+        train.enable_auto_scale_lr(Config())
+    cfg = Config(dict(auto_scale_lr=dict(base_batch_size=4)))
+    train.enable_auto_scale_lr(cfg)
+    assert cfg.auto_scale_lr.enable
+
+
+def test_train__resumes_where_the_pointer_is_torn(tiny, run_tool, trained):
+    work_dir, output = trained
+    assert 'knn/recomputed_top1' in output
+    (work_dir / 'last_checkpoint').write_text('')
+    done = run_tool(
+        'train.py', tiny / 'tiny.py', '--work-dir', work_dir, '--resume'
+    )
+    assert done.returncode == 0, done.stderr
+    assert f'Resuming from {work_dir}/epoch_2.pth' in done.stdout
+    assert 'resumed epoch: 2, iter: 6' in done.stdout
+
+
+def test_train__slip_is_one_line(tiny, run_tool):
+    done = run_tool(
+        'train.py', tiny / 'tiny.py', '--cfg-options', 'model.head.tau=1',
+        cwd=tiny,
+    )  # fmt: skip
+    assert done.returncode == 1
+    errors = [x for x in done.stderr.splitlines() if x.startswith('error')]
+    assert len(errors) == 1
+    assert errors[0].startswith('error: model.head.tau: ISLHead has no such')
+    assert 'Traceback' not in done.stderr
+    assert not (tiny / 'work_dirs').exists()
+
+
+def test_train__mixed_precision_on_a_cpu(tiny, run_tool):
+    done = run_tool(
+        'train.py', tiny / 'tiny.py', '--amp', '--auto-scale-lr',
+        '--cfg-options', 'train_cfg.max_rounds=1',
+        '--work-dir', tiny / 'amp',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    # 0.01 for a batch of 32; here it is 8.
+    assert 'lr: 2.5000e-03' in done.stdout
+    assert 'CPUAmpOptimWrapper' in (tiny / 'amp' / 'tiny.py').read_text()
+
+
+def test_dist_train__two_processes(tiny, run_tool):
+    work_dir = tiny / 'dist'
+    done = run_tool(
+        'dist_train.sh', tiny / 'tiny.py', 2, '--work-dir', work_dir
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'processes talk through gloo' in done.stdout
+    assert (work_dir / 'epoch_2.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    'script, usage',
+    [
+        ('dist_train.sh', 'CONFIG GPUS'),
+        ('dist_test.sh', 'CONFIG CHECKPOINT GPUS'),
+        ('slurm_train.sh', 'PARTITION JOB_NAME CONFIG WORK_DIR'),
+        ('slurm_test.sh', 'PARTITION JOB_NAME CONFIG CHECKPOINT'),
+    ],
+)
+def test_scripts__usage(run_tool, script, usage):
+    done = run_tool(script, 'only_one')
+    assert done.returncode == 2
+    assert done.stderr.startswith('usage: ')
+    assert usage in done.stderr
+
+
+def test_slurm_train__command(run_tool, tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\necho "$@"\n')
+    srun.chmod(0o755)
+    done = run_tool(
+        'slurm_train.sh', 'part', 'job', 'c.py', 'w', '--amp',
+        env=dict(GPUS='4', PATH=f'{tmp_path}:/usr/bin:/bin'),
+    )  # fmt: skip
+    words = done.stdout.split()
+    assert words[:2] == ['-p', 'part']
+    assert {'--ntasks=4', '--gres=gpu:4', '--ntasks-per-node=4'} <= set(words)
+    assert words[-6:] == [
+        'c.py', '--work-dir', 'w', '--amp', '--launcher', 'slurm',
+    ]  # fmt: skip

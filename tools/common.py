@@ -1,0 +1,247 @@
+"""What all tools share: arguments, configs, and one line for an error."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmisl.environment import check_environment
+
+try:
+    # Before the packages that it speaks of are imported.
+    check_environment()
+except RuntimeError as error:
+    sys.exit(f'error: {error}')
+
+import cpu_amp  # noqa: E402, F401  (registers its class)
+import torch  # noqa: E402
+from mmengine.config import Config, DictAction  # noqa: E402
+from mmengine.dist import is_main_process  # noqa: E402
+
+from mmisl.config_check import (  # noqa: E402
+    ConfigError,
+    check_config,
+    check_overrides,
+)
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that every tool has."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as\n'
+        'optim_wrapper.optimizer.lr=0.01',
+    )
+    parser.add_argument(
+        '--traceback',
+        action='store_true',
+        help='show the traceback of an error',
+    )
+    return parser
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of tools that start a run."""
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints\n'
+        '(default: work_dir of the config, else work_dirs/CONFIG)',
+    )
+    add_launcher_arguments(parser)
+
+
+def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of tools that may run on several processes."""
+    parser.add_argument(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='what started the processes (default: none)',
+    )
+    # torch.distributed.launch gives it; torchrun sets LOCAL_RANK.
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config of the command line and merge its overrides.
+
+    Raises:
+        ConfigError: If the file is missing or cannot be read, or if an
+            override would change nothing.
+    """
+    path = Path(args.config)
+    if not path.is_file():
+        raise ConfigError(f'config {path} does not exist')
+    try:
+        cfg = Config.fromfile(path)
+    # A config is a program, and can fail in any way.
+    except Exception as error:
+        raise ConfigError(
+            f'config {path} cannot be read: {describe(error)}'
+        ) from error
+    check_overrides(cfg, args.cfg_options)
+    cfg.merge_from_dict(args.cfg_options)
+    return cfg
+
+
+def prepare_run(
+    cfg: Config, args: argparse.Namespace, *, required: Sequence[str]
+) -> None:
+    """Choose the work dir, check the config and get the processes ready.
+
+    Raises:
+        ConfigError: If the config has a slip.
+        ValueError: If the launcher needs GPUs and there are none.
+    """
+    default = Path('work_dirs', Path(args.config).stem)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(default)
+    args.work_dir = cfg.work_dir
+    check_config(cfg, required=required)
+    prepare_launch(cfg, args)
+
+
+def prepare_launch(cfg: Config, args: argparse.Namespace) -> None:
+    """Get the process group ready; on CPUs that means gloo.
+
+    mmengine chooses a GPU for every process, whatever the backend. So
+    without GPUs the process group is made here, and mmengine takes it.
+
+    Raises:
+        ValueError: If the launcher needs GPUs and there are none.
+    """
+    cfg.launcher = args.launcher
+    if args.launcher == 'none':
+        return
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if torch.cuda.is_available():
+        return
+    if args.launcher != 'pytorch':
+        raise ValueError(
+            f'--launcher {args.launcher} needs GPUs and found none; on CPUs '
+            'use tools/dist_train.sh or tools/dist_test.sh'
+        )
+    if 'RANK' not in os.environ:
+        raise ValueError(
+            '--launcher pytorch expects to be started by torchrun, which '
+            'sets RANK; use tools/dist_train.sh or tools/dist_test.sh'
+        )
+    cfg.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,  # mmengine would name GPUs
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    torch.distributed.init_process_group('gloo')
+    if is_main_process():
+        print('No GPU found: processes talk through gloo.', flush=True)
+
+
+def check_checkpoint(path: str | Path) -> str:
+    """Insist that a checkpoint is there and whole.
+
+    Returns:
+        str: The path.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, or was cut short.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'checkpoint {path} does not exist')
+    if not is_whole(path):
+        raise ValueError(
+            f'{path} is no whole checkpoint: it was cut short, or is '
+            'another kind of file'
+        )
+    return str(path)
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a checkpoint has its end, which lists what it holds."""
+    return zipfile.is_zipfile(path)
+
+
+def run_tool(
+    tool: Callable[[argparse.Namespace], None], args: argparse.Namespace
+) -> None:
+    """Run a tool; answer an error with one line and exit status 1.
+
+    The traceback goes to ``error.log`` in the work dir, if there is one yet,
+    and with ``--traceback`` to the screen.
+    """
+    try:
+        tool(args)
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
+    # Whatever it was: who runs a tool wants a sentence.
+    except Exception as error:
+        if args.traceback:
+            raise
+        print(
+            f'error: {describe(error)}{_write_log(error, args)}',
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def describe(error: BaseException) -> str:
+    """The message of an error on one line.
+
+    Only messages meant for users stand alone; others get the name of the
+    error before them.
+    """
+    text = str(error)
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])
+    # Workers of a DataLoader pack their whole traceback into the message.
+    if 'Original Traceback' in text:
+        return _one_line(text.strip().splitlines()[-1].partition(': ')[2])
+    for_users = (ValueError, TypeError, RuntimeError, OSError)
+    if isinstance(error, for_users) and text:
+        return _one_line(text)
+    return _one_line(f'{type(error).__name__}: {text}')
+
+
+def _one_line(text: str) -> str:
+    return ' '.join(text.split())
+
+
+def _write_log(error: Exception, args: argparse.Namespace) -> str:
+    """Write the traceback; say where, or nothing if it is not written."""
+    work_dir = vars(args).get('work_dir')
+    # A slip in a config has told all there is to know.
+    if isinstance(error, ConfigError) or work_dir is None:
+        return ''
+    rank = int(os.environ.get('RANK', 0))
+    path = Path(work_dir, f'error_rank{rank}.log' if rank else 'error.log')
+    try:
+        path.write_text(''.join(traceback.format_exception(error)))
+    except OSError:  # no work dir yet, or no room in it
+        return ''
+    return f' (traceback: {path})'

@@ -1,0 +1,65 @@
+"""Test a checkpoint: kNN accuracy from the bank and from features anew.
+
+Usage:
+    python tools/test.py CONFIG CHECKPOINT [--out METRICS.json]
+
+On several GPUs: tools/dist_test.sh CONFIG CHECKPOINT GPUS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from common import (
+    add_run_arguments,
+    check_checkpoint,
+    load_config,
+    make_parser,
+    prepare_run,
+    run_tool,
+)
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+TESTING = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of this tool."""
+    parser = make_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    add_run_arguments(parser)
+    parser.add_argument(
+        '--out', type=Path, help='JSON file to write the metrics to'
+    )
+    return parser.parse_args()
+
+
+def test(args: argparse.Namespace) -> None:
+    """Test as the command line says."""
+    cfg = load_config(args)
+    cfg.load_from = check_checkpoint(args.checkpoint)
+    cfg.resume = False
+    prepare_run(cfg, args, required=TESTING)
+    metrics = Runner.from_cfg(cfg).test()
+    if not is_main_process():
+        return
+    for name, value in metrics.items():
+        print(f'{name}: {value:.2f}')
+    if args.out is not None:
+        write_json(args.out, metrics)
+
+
+def write_json(path: Path, metrics: dict[str, float]) -> None:
+    """Write metrics, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.partial')
+    partial.write_text(json.dumps(metrics, indent=2) + '\n')
+    os.replace(partial, path)
+
+
+if __name__ == '__main__':
+    run_tool(test, parse_args())

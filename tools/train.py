@@ -1,0 +1,158 @@
+"""Train a model.
+
+Usage:
+    python tools/train.py CONFIG [--work-dir DIR] [--resume [PATH]] [--amp]
+
+On several GPUs: tools/dist_train.sh CONFIG GPUS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import torch
+from common import (
+    ConfigError,
+    add_run_arguments,
+    check_checkpoint,
+    is_whole,
+    load_config,
+    make_parser,
+    prepare_run,
+    run_tool,
+)
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from mmisl.config_check import TRAINING_KEYS
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of this tool."""
+    parser = make_parser(__doc__)
+    add_run_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='go on from this checkpoint; without PATH, or with auto, from '
+        'the\nlast one in the work dir, if there is one',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='train in mixed precision'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by batch size / '
+        'auto_scale_lr.base_batch_size',
+    )
+    return parser.parse_args()
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as the command line says."""
+    cfg = load_config(args)
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr:
+        enable_auto_scale_lr(cfg)
+    prepare_run(cfg, args, required=TRAINING_KEYS)
+    set_resume(cfg, args.resume)
+    Runner.from_cfg(cfg).train()
+
+
+def enable_amp(cfg: Config) -> None:
+    """Choose an optimizer wrapper of mixed precision.
+
+    Raises:
+        ConfigError: If the config has an optimizer wrapper of another kind.
+    """
+    wrapper = cfg.get('optim_wrapper') or {}
+    given = wrapper.get('type', 'OptimWrapper')
+    if given not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ConfigError(
+            f'optim_wrapper.type: {given!r} does not go with --amp; allowed: '
+            'OptimWrapper, AmpOptimWrapper'
+        )
+    if torch.cuda.is_available():
+        wrapper['type'] = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+        return
+    wrapper['type'] = 'CPUAmpOptimWrapper'
+    for key in ('loss_scale', 'dtype'):  # of GPUs
+        wrapper.pop(key, None)
+
+
+def enable_auto_scale_lr(cfg: Config) -> None:
+    """Let mmengine scale the learning rate.
+
+    Raises:
+        ConfigError: If the config does not say for which batch size its
+            learning rate is meant.
+    """
+    auto_scale_lr = cfg.get('auto_scale_lr') or {}
+    if 'base_batch_size' not in auto_scale_lr:
+        raise ConfigError(
+            'auto_scale_lr.base_batch_size: missing, but --auto-scale-lr '
+            'needs the global batch size that the learning rate is meant for'
+        )
+    auto_scale_lr['enable'] = True
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Choose the checkpoint to go on from.
+
+    Args:
+        cfg (Config): Changed in place; knows its work dir.
+        resume (str, optional): A path, ``'auto'``, or None to do what the
+            config says.
+
+    Raises:
+        FileNotFoundError: If the path does not exist.
+        ValueError: If the checkpoint is not whole.
+    """
+    if resume is None and cfg.get('resume') and not cfg.get('load_from'):
+        resume = 'auto'
+    if resume is None:
+        return
+    if resume == 'auto':
+        checkpoint = find_checkpoint(Path(cfg.work_dir))
+    else:
+        checkpoint = Path(check_checkpoint(resume))
+    cfg.resume = checkpoint is not None
+    if checkpoint is not None:
+        cfg.load_from = str(checkpoint)
+        text = f'Resuming from {checkpoint}'
+    else:
+        text = f'Nothing to resume in {cfg.work_dir}: starting anew'
+    if is_main_process():
+        print(text, flush=True)
+
+
+def find_checkpoint(work_dir: Path) -> Path | None:
+    """The checkpoint to go on from, or None.
+
+    That is the one ``last_checkpoint`` names. If the file was torn by a
+    crash, or the folder moved, it is the latest whole one in the folder.
+    """
+    pointer = work_dir / 'last_checkpoint'
+    if pointer.is_file():
+        last = Path(pointer.read_text().strip())
+        if last.is_file() and is_whole(last):
+            return last
+    epochs = {
+        int(match[1]): path
+        for path in work_dir.glob('epoch_*.pth')
+        if (match := re.fullmatch(r'epoch_(\d+)', path.stem))
+        and is_whole(path)
+    }
+    return epochs[max(epochs)] if epochs else None
+
+
+if __name__ == '__main__':
+    run_tool(train, parse_args())
