@@ -43,7 +43,7 @@ EXTRAS_REQUIRE = {
 setup(
     name='mmisl',
     version=VERSION,
-    description='Self-supervised learning by neighbour discovery, on OpenMMLab',
+    description='Self-supervised learning by neighbour discovery',
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmisl', 'mmisl.*']),

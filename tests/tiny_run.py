@@ -200,7 +200,7 @@ class RecorderHook(Hook):
     ) -> None:
         """Losses, the learning rate that was used, the bank they left."""
         model = getattr(runner.model, 'module', runner.model)
-        self.record['losses'].append(float(outputs['loss']))
+        self.record['losses'].append(outputs['loss'].item())
         self.record['lr'].append(runner.optim_wrapper.get_lr()['lr'][0])
         self.record['banks'].append(model.memory.bank.clone())
 

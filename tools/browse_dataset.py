@@ -4,7 +4,7 @@ Usage:
     python tools/browse_dataset.py CONFIG OUT.png [--num 8] [--views 8]
 
 One row for each image: the original, then the views of epochs 0, 1, 2, ...,
-exactly as training will see them.
+as training with seed 0 will see them.
 """
 
 from __future__ import annotations

@@ -16,6 +16,11 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+# Threads that wait must not spin: loader workers share the cores. torch reads
+# this once, when it is imported.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 import torch
 from mmengine.config import Config
@@ -63,6 +68,7 @@ class ProgressHook(Hook):
         )
 
     def before_train(self, runner: Runner) -> None:
+        """Start at the epoch that was resumed."""
         self.task = self.bar.add_task(
             self.name, total=runner.max_epochs, completed=runner.epoch
         )
@@ -70,23 +76,30 @@ class ProgressHook(Hook):
             self.bar.start()
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Move the bar, or print every tenth epoch."""
         epoch = runner.epoch + 1
         self.bar.update(self.task, completed=epoch)
         if not self.console.is_terminal and epoch % 10 == 0:
-            loss = runner.message_hub.get_scalar('train/loss').mean()
+            loss = runner.message_hub.get_scalar('train/loss').mean(45)
             self.console.print(
                 f'{self.name}: epoch {epoch}/{runner.max_epochs}, '
                 f'loss {loss:.3f}'
             )
 
     def after_train(self, runner: Runner) -> None:
+        """Leave the terminal as it was."""
         self.bar.stop()
+
+
+def is_about_mining(record: logging.LogRecord) -> bool:
+    """Whether a warning is ours: what went wrong while mining."""
+    return record.getMessage().startswith('Mining')
 
 
 def build_runner(
     cfg: Config, work_dir: Path, resume: Path | None = None
 ) -> Runner:
-    """A runner that logs to its files, and only warnings to the terminal."""
+    """A runner that logs to files, and warnings of mining to the terminal."""
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = f'{work_dir.name}_{time.time_ns()}'
     cfg.load_from = None if resume is None else str(resume)
@@ -97,6 +110,7 @@ def build_runner(
             if type(handler) is logging.StreamHandler:
                 handler.setStream(sys.stderr)
                 handler.setLevel(logging.WARNING)
+                handler.addFilter(is_about_mining)
     return runner
 
 
@@ -111,34 +125,39 @@ def loader_of(runner: Runner, split: str) -> DataLoader:
 
 
 def knn_of_network(runner: Runner) -> float:
-    """kNN top-1 in percent of the network as it stands."""
+    """Score the network as it stands: kNN top-1 in percent."""
     loaders = {split: loader_of(runner, split) for split in ('train', 'test')}
+    datasets: dict[str, Any] = {
+        split: loader.dataset for split, loader in loaders.items()
+    }
     feats = {
         split: extract_features(
-            runner.model, loader, loader.dataset.num_instances
+            runner.model, loader, datasets[split].num_instances
         )
         for split, loader in loaders.items()
     }
-    return top1(feats, loaders)
+    return top1(feats, datasets)
 
 
 def knn_of_pixels(runner: Runner) -> float:
-    """kNN top-1 in percent of raw pixels, each image centred at grey."""
-    loaders = {split: loader_of(runner, split) for split in ('train', 'test')}
+    """Score raw pixels, centred at grey: kNN top-1 in percent."""
+    datasets: dict[str, Any] = {
+        split: loader_of(runner, split).dataset for split in ('train', 'test')
+    }
     feats = {}
-    for split, loader in loaders.items():
-        images = [item['inputs'] for item in loader.dataset]
+    for split, dataset in datasets.items():
+        images = [dataset[i]['inputs'] for i in range(len(dataset))]
         feats[split] = torch.stack(images).flatten(1).float() - 127.5
-    return top1(feats, loaders)
+    return top1(feats, datasets)
 
 
-def top1(feats: dict[str, Tensor], loaders: dict[str, DataLoader]) -> float:
+def top1(feats: dict[str, Tensor], datasets: dict[str, Any]) -> float:
     """K=200 and T=0.1, as released for small images."""
     accuracy = knn_accuracy(
         feats['test'],
         feats['train'],
-        query_labels=loaders['test'].dataset.labels(),
-        gallery_labels=loaders['train'].dataset.labels(),
+        query_labels=datasets['test'].labels(),
+        gallery_labels=datasets['train'].labels(),
         topk=(1,),
     )
     return round(accuracy['top1'], 2)
@@ -148,6 +167,7 @@ class UntrainedHook(Hook):
     """Scores the network as it was initialised."""
 
     def before_train(self, runner: Runner) -> None:
+        """Run once weights are initialised."""
         self.knn_top1 = knn_of_network(runner)
 
 
@@ -195,7 +215,7 @@ def draw_grid(runner: Runner, path: Path, num_anchors: int = 10) -> Path:
 
 
 def print_tables(console: Console, results: dict) -> None:
-    """kNN of every stage, then what each mining stage found."""
+    """Show kNN of every stage, then what each mining stage found."""
     table = Table(title='kNN top-1 on test images (%)', title_justify='left')
     table.add_column('features')
     table.add_column('K=200', justify='right')
@@ -218,6 +238,7 @@ def print_tables(console: Console, results: dict) -> None:
 
 
 def main() -> None:
+    """Make the data, train both, and write and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
     args = parser.parse_args()

@@ -45,8 +45,8 @@ def extract_features(
     model = model.module if is_model_wrapper(model) else model
     was_training = model.training
     model.eval()
-    feats = None
-    seen = None
+    feats: Tensor | None = None
+    seen = torch.zeros(num_samples)
     with _progress() as advance:
         for batch in advance(dataloader, description):
             data = model.data_preprocessor(batch, False)
@@ -55,19 +55,21 @@ def extract_features(
                 feats = batch_feats.new_zeros(
                     num_samples, batch_feats.shape[1], dtype=torch.float32
                 )
-                seen = torch.zeros(num_samples, device=feats.device)
-            rows = [sample.sample_idx for sample in data['data_samples']]
-            rows = torch.tensor(rows, device=feats.device)
-            real = rows >= 0
+            rows = torch.tensor(
+                [sample.sample_idx for sample in data['data_samples']]
+            )
+            real = rows >= 0  # the others are padded copies
             feats[rows[real]] = batch_feats[real].float()
-            seen[rows[real]] = 1
+            seen[rows[real]] += 1
     model.train(was_training)
+    assert feats is not None, 'the sampler gives every rank a sample'
     all_reduce(feats)
     all_reduce(seen)
-    if not bool((seen == 1).all()):
+    num_wrong = torch.count_nonzero(seen - 1).item()
+    if num_wrong:
         raise RuntimeError(
-            f'{int((seen != 1).sum())} of {num_samples} samples were not '
-            'delivered exactly once; use InstanceSampler(unique=True)'
+            f'{num_wrong} of {num_samples} samples were not delivered exactly '
+            'once; use InstanceSampler(unique=True)'
         )
     return feats
 

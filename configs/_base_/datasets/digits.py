@@ -46,7 +46,6 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=2,
     persistent_workers=True,
-    pin_memory=True,
     drop_last=False,
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='InstanceSampler', shuffle=True),
@@ -64,7 +63,6 @@ train_dataloader = dict(
 gallery_dataloader = dict(
     batch_size=256,
     num_workers=2,
-    pin_memory=True,
     drop_last=False,
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='InstanceSampler', shuffle=False),
@@ -82,7 +80,6 @@ val_dataloader = dict(
     batch_size=256,
     num_workers=2,
     persistent_workers=True,
-    pin_memory=True,
     drop_last=False,
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='DefaultSampler', shuffle=False),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from mmisl.datasets import InstanceDataset
 from mmisl.evaluation import KNNMetric
@@ -61,10 +62,10 @@ class KNNGalleryHook(Hook):
                 'training images under the test transforms, as in '
                 'configs/_base_/datasets/cifar10.py'
             )
-        loader: DataLoader = runner.build_dataloader(
+        loader = runner.build_dataloader(
             runner.cfg.gallery_dataloader, seed=runner.seed
         )
-        dataset = loader.dataset
+        dataset: Any = loader.dataset
         feats = extract_features(
             runner.model, loader, dataset.num_instances, description='gallery'
         )

@@ -189,7 +189,7 @@ class RoundBasedTrainLoop(BaseLoop):
     def _check_finite(self, outputs: dict[str, Tensor]) -> None:
         if not torch.isfinite(outputs['loss']):
             terms = ', '.join(
-                f'{name} {float(value):g}' for name, value in outputs.items()
+                f'{name} {value.item():g}' for name, value in outputs.items()
             )
             raise RuntimeError(
                 f'the loss is not finite in epoch {self._epoch + 1}, '

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
@@ -93,15 +95,15 @@ class ISL(BaseModel):
     def forward(
         self,
         inputs: Tensor,
-        data_samples: list[DataSample] | None = None,
+        data_samples: Sequence[DataSample] = (),
         mode: str = 'tensor',
-    ) -> Tensor | dict[str, Tensor] | list[DataSample]:
+    ) -> Tensor | dict[str, Tensor] | Sequence[DataSample]:
         """One entry for every purpose.
 
         Args:
             inputs (Tensor): (B, 3, H, W) float, normalised.
-            data_samples (list[DataSample], optional): Of the same images;
-                needed by ``'loss'`` and ``'predict'``.
+            data_samples (Sequence[DataSample]): Of the same images; needed
+                by ``'loss'`` and ``'predict'``.
             mode (str): ``'tensor'`` gives features (B, D) of norm 1,
                 ``'backbone'`` what the neck pools of the backbone (B, C),
                 ``'loss'`` a dict of losses, ``'predict'`` the data samples
@@ -126,7 +128,7 @@ class ISL(BaseModel):
         )
 
     def loss(
-        self, inputs: Tensor, data_samples: list[DataSample]
+        self, inputs: Tensor, data_samples: Sequence[DataSample]
     ) -> dict[str, Tensor]:
         """Losses of one batch; its features wait to be written to the bank.
 
@@ -136,7 +138,7 @@ class ISL(BaseModel):
 
         Args:
             inputs (Tensor): (B, 3, H, W) float, normalised.
-            data_samples (list[DataSample]): Of the same images, each with
+            data_samples (Sequence[DataSample]): Of the same images, each with
                 its ``sample_idx``.
 
         Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -149,7 +150,12 @@ class AdversarialTrainer:
         """
         optim_g, optim_d = optimizers
         history: list[GANReport] = []
-        players = (generator, discriminator, optim_g, optim_d)
+        players: tuple[Any, ...] = (
+            generator,
+            discriminator,
+            optim_g,
+            optim_d,
+        )
         best_states: list[dict] = []
         for iteration in range(1, self.max_iters + 1):
             anchor, positive, negative = next(batches)

@@ -43,8 +43,8 @@ class ProxyGenerator(BaseModule):
         self.kind = kind
         self.layers = _mlp([3 * feat_dim, 2 * feat_dim, feat_dim, feat_dim])
         if kind == 'residual':
-            nn.init.zeros_(self.layers[-1].weight)
-            nn.init.zeros_(self.layers[-1].bias)
+            for param in self.layers[-1].parameters():
+                nn.init.zeros_(param)
 
     def forward(
         self, anchor: Tensor, positive: Tensor, negative: Tensor
