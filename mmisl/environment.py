@@ -13,7 +13,6 @@ import re
 import shlex
 import sys
 from importlib import metadata
-from types import ModuleType
 
 # The maintained distribution of each import name, and those that write to the
 # same files.
@@ -50,28 +49,6 @@ def check_environment(need_ops: bool = False) -> None:
     _check_torchvision()
     if need_ops:
         _check_ops(installed)
-
-
-def import_faiss() -> ModuleType:
-    """Import faiss, always after torch.
-
-    Each brings its own OpenMP runtime, and the order decides which of them
-    both end up with.
-
-    Returns:
-        ModuleType: The module ``faiss``.
-
-    Raises:
-        ImportError: If no distribution of faiss is installed.
-    """
-    importlib.import_module('torch')
-    try:
-        return importlib.import_module('faiss')
-    except ImportError as error:
-        raise ImportError(
-            f'faiss cannot be imported ({error}); install one of faiss-cpu '
-            f'and faiss-gpu, not both: {_pip()} install faiss-cpu'
-        ) from error
 
 
 def _installed_versions() -> dict[str, str]:

@@ -22,11 +22,15 @@ LOOPS = Registry('loop', parent=root.LOOPS, locations=['mmisl.engine.loops'])
 METRICS = Registry(
     'metric', parent=root.METRICS, locations=['mmisl.evaluation']
 )
+OPTIM_WRAPPERS = Registry(
+    'optim_wrapper',
+    parent=root.OPTIM_WRAPPERS,
+    locations=['mmisl.engine.optim_wrappers'],
+)
 
 TRANSFORMS = Registry('transform', parent=root.TRANSFORMS)
 FUNCTIONS = Registry('function', parent=root.FUNCTIONS)
 OPTIMIZERS = Registry('optimizer', parent=root.OPTIMIZERS)
-OPTIM_WRAPPERS = Registry('optim_wrapper', parent=root.OPTIM_WRAPPERS)
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     'optimizer wrapper constructor', parent=root.OPTIM_WRAPPER_CONSTRUCTORS
 )

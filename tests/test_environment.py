@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from mmisl import environment
-from mmisl.environment import check_environment, import_faiss, ops_command
+from mmisl.environment import check_environment, ops_command
 
 ROOT = Path(__file__).resolve().parents[1]
 GOOD = {'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6', 'torch': '2.11.0'}
@@ -177,16 +177,3 @@ def test_torch_pair__is_the_tested_one():
     pair = environment.TORCH_PAIR.split()
     assert len(pair) == 2
     assert set(pair) <= set(lines)
-
-
-def test_import_faiss__after_torch(fake):
-    imported = fake([])
-    assert import_faiss().__name__ == 'faiss'
-    assert imported == ['torch', 'faiss']
-
-
-def test_import_faiss__missing(fake):
-    fake([], {'faiss': ModuleNotFoundError("No module named 'faiss'")})
-    with pytest.raises(ImportError, match='install faiss-cpu$') as error:
-        import_faiss()
-    assert sys.executable in message_of(error)

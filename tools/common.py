@@ -18,7 +18,6 @@ try:
 except RuntimeError as error:
     sys.exit(f'error: {error}')
 
-import cpu_amp  # noqa: E402, F401  (registers its class)
 import torch  # noqa: E402
 from mmengine.config import Config, DictAction  # noqa: E402
 from mmengine.dist import is_main_process  # noqa: E402

@@ -20,10 +20,10 @@ _MANIFEST = 'manifest.json'
 def make_digits_textures(root: str | Path, seed: int = 0) -> dict:
     """Write the digits that scikit-learn ships as a tree of PNGs, once.
 
-    Digits are laid over noise, stripes or checks, light on dark or dark on
-    light, large or small, off the middle, in colours that say nothing of
-    the class. Pixels then mislead: the 20 nearest neighbours name 39 % of
-    the test images rightly, against 97 % on the bare digits.
+    Light digits are laid over darker noise, stripes or checks, large or
+    small, off the middle, in colours that say nothing of the class. Pixels
+    then mislead: the 20 nearest neighbours name 55 % of the test images
+    rightly, against 97 % on the bare digits.
 
     ``root`` becomes ``{train,test}/{0..9}/NNNN.png``, 32x32 RGB, with NNNN
     the number of the digit in scikit-learn's set. It appears at once and
@@ -129,12 +129,12 @@ def compose_digit(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _place(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(32, 32) in [0, 1], the digit enlarged smoothly, near the middle."""
-    size = int(rng.integers(18, 27))
+    size = int(rng.integers(20, 27))
     glyph = _enlarge(strokes / 16, size)
     # Hardens the blurred edge of a glyph that was 8 pixels high.
     glyph = np.clip((glyph - 0.3) / 0.3, 0, 1)
     slack = IMAGE_SIZE - size
-    reach = min(6, slack // 2)
+    reach = min(4, slack // 2)
     top, left = slack // 2 + rng.integers(-reach, reach + 1, size=2)
     mask = np.zeros((IMAGE_SIZE, IMAGE_SIZE))
     mask[top : top + size, left : left + size] = glyph
@@ -191,14 +191,11 @@ def _enlarge(field: np.ndarray, size: int) -> np.ndarray:
 def _colours(rng: np.random.Generator) -> np.ndarray:
     """(3, 3) RGB in [0, 1]: two for the texture and one for the ink.
 
-    Brightness separates ink from texture, hue is free; which of the two
-    is the bright one is drawn as well.
+    The ink is brighter than the texture; everything else is free.
     """
     hues = rng.random((3, 3))
-    dark = rng.uniform(0.05, 0.3)
-    levels = np.array([dark, dark + 0.12, rng.uniform(0.8, 1.0)])
-    if rng.random() < 0.5:
-        levels = 1 - levels
+    dark = rng.uniform(0.05, 0.4)
+    levels = np.array([dark, dark + 0.06, rng.uniform(0.8, 1.0)])
     return np.stack(
         [_at_level(h, v) for h, v in zip(hues, levels, strict=True)]
     )

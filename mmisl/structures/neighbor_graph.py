@@ -199,9 +199,16 @@ class NeighborGraph(nn.Module):
         indptr = state_dict.get(prefix + 'indptr')
         indices = state_dict.get(prefix + 'indices')
         if indptr is not None and indices is not None:
-            self.set_num_samples(indptr.numel() - 1)
-            self.indices = self.indices.new_zeros(
-                indices.shape, dtype=indices.dtype
+            num_samples = indptr.numel() - 1
+            if self.num_samples not in (0, num_samples):
+                raise ValueError(
+                    f'the checkpoint is of {num_samples} samples, but the '
+                    f'graph of {self.num_samples}; use the data set the '
+                    'checkpoint was trained on'
+                )
+            self.indptr = torch.zeros_like(indptr, device=self.indptr.device)
+            self.indices = torch.zeros_like(
+                indices, device=self.indices.device
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
 

@@ -83,7 +83,7 @@ def test_configs__batches(name, tmp_path, monkeypatch):
     preprocessor = MODELS.build(cfg.data_preprocessor)
     loaders = [key for key in cfg if key.endswith('_dataloader')]
 
-    assert len(loaders) == (1 if name == 'folder' else 4)
+    assert len(loaders) == (2 if name == 'folder' else 4)
     for key in loaders:
         loader = Runner.build_dataloader(cfg[key], seed=0)
         batches = list(loader)

@@ -66,7 +66,7 @@ def test_make__pixels_mislead(digits_root):
     knn.fit(train.reshape(1437, -1) / 255, train_labels)
     score = knn.score(test.reshape(360, -1) / 255, test_labels)
     # On the digits alone the same rule is right for 97 of 100.
-    assert 0.2 < score < 0.45
+    assert 0.45 < score < 0.65
 
 
 def test_make__same_bytes_again(digits_root, tmp_path):

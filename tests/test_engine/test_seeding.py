@@ -34,8 +34,8 @@ def test_derive_seed__order_and_purpose_matter():
 
 def test_derive_seed__is_the_same_on_every_machine():
     # A change of these numbers changes every run that is resumed.
-    assert derive_seed(0, 'mining', 1) == 3720994512304256565
-    assert derive_seed(3, 'encoder', 7, 0) == 728766057429631535
+    assert derive_seed(0, 'mining', 1) == 2145369180805156894
+    assert derive_seed(3, 'encoder', 7, 0) == 7666227551885000650
 
 
 def test_reseed__sets_every_generator_whatever_ran_before():

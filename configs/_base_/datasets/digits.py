@@ -9,8 +9,8 @@ data_root = 'data/digits_textures'
 
 data_preprocessor = dict(
     type='mmpretrain.ClsDataPreprocessor',
-    mean=[127.2, 127.7, 127.4],  # of the training images, in 0..255, RGB
-    std=[78.7, 79.4, 79.1],
+    mean=[95.2, 91.7, 97.5],  # of the training images, in 0..255, RGB
+    std=[71.3, 68.1, 72.7],
     to_rgb=False,  # images are RGB from the loader on
 )
 

@@ -32,6 +32,13 @@ train_pipeline = [
     dict(type='mmpretrain.torchvision/RandomHorizontalFlip'),
     dict(type='mmpretrain.PackInputs'),
 ]
+test_pipeline = [
+    dict(type='mmpretrain.LoadImageFromFile'),
+    dict(type='mmpretrain.NumpyToPIL', to_rgb=True),
+    dict(type='mmpretrain.torchvision/Resize', size=256),
+    dict(type='mmpretrain.torchvision/CenterCrop', size=224),
+    dict(type='mmpretrain.PackInputs'),
+]
 
 train_dataloader = dict(
     batch_size=64,
@@ -48,6 +55,24 @@ train_dataloader = dict(
             data_root='data/images',
             with_label=False,
             pipeline=train_pipeline,
+        ),
+    ),
+)
+# The same images under the test transforms: what extract_features.py encodes.
+gallery_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    pin_memory=True,
+    drop_last=False,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='InstanceSampler', shuffle=False),
+    dataset=dict(
+        type='InstanceDataset',
+        dataset=dict(
+            type='mmpretrain.CustomDataset',
+            data_root='data/images',
+            with_label=False,
+            pipeline=test_pipeline,
         ),
     ),
 )

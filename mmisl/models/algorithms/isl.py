@@ -72,6 +72,16 @@ class ISL(BaseModel):
             self.backbone.compile()
             self.neck.compile()
 
+    def init_weights(self) -> None:
+        """Initialise alike in both memory layouts.
+
+        Random numbers are filled in in the order of the memory.
+        """
+        self.backbone.to(memory_format=torch.contiguous_format)
+        super().init_weights()
+        if self.channels_last:
+            self.backbone.to(memory_format=torch.channels_last)
+
     def set_num_samples(self, num_samples: int) -> None:
         """Size the bank and the graph for a training set of N samples.
 

@@ -151,7 +151,14 @@ class MemoryBank(BaseModule):
         )
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        # An unsized bank takes the size that was saved.
         saved = state_dict.get(prefix + 'bank')
-        if saved is not None:
-            self.set_num_samples(len(saved))
+        if saved is not None and len(saved) != self.num_samples:
+            if self.num_samples:
+                raise ValueError(
+                    f'the checkpoint is of {len(saved)} samples, but the '
+                    f'memory bank of {self.num_samples}; use the data set '
+                    'the checkpoint was trained on'
+                )
+            self.bank = self.bank.new_empty(len(saved), self.bank.shape[1])
         super()._load_from_state_dict(state_dict, prefix, *args)

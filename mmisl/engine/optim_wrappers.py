@@ -7,15 +7,16 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
+
+from mmisl.registry import OPTIM_WRAPPERS
 
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
     """Forward passes in bfloat16 on the CPU.
 
-    mmengine's ``AmpOptimWrapper`` refuses to work without a GPU. bfloat16
-    has the range of float32, so no loss needs scaling.
+    ``AmpOptimWrapper`` of mmengine 0.10.12 refuses to work without a GPU.
+    bfloat16 has the range of float32, so no loss needs scaling.
     """
 
     @contextmanager

@@ -1,0 +1,152 @@
+"""Every config is read, checked and built, with narrow layers."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.structures import DataSample
+
+from mmisl.config_check import check_config
+from mmisl.engine.loops.round_state import RoundSchedule
+from mmisl.registry import MODELS
+
+FOLDER = Path(__file__).resolve().parents[1] / 'configs'
+NUM_CONFIGS = 18
+PATHS = sorted(FOLDER.glob('*.py'))
+BASES = sorted((FOLDER / '_base_').rglob('*.py'))
+NUM_SAMPLES, WIDTH = 7, 8
+
+
+def test_configs__number():
+    assert len(PATHS) == NUM_CONFIGS
+
+
+def test_configs__table():
+    listed = set()
+    for line in (FOLDER / 'README.md').read_text().splitlines():
+        row = re.match(r'\| `([^`]+\.py)`', line)
+        listed |= set(expand(row[1])) if row else set()
+    assert listed == {path.name for path in PATHS}
+
+
+def expand(name):
+    """``a_{b,c}.py`` stands for ``a_b.py`` and ``a_c.py``."""
+    braces = re.search(r'{(.*?)}', name)
+    if not braces:
+        return [name]
+    words = braces[1].split(',')
+    return [name.replace(braces[0], word) for word in words]
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def cfg(path):
+    with DefaultScope.overwrite_default_scope('mmisl'):
+        yield Config.fromfile(path)
+
+
+def docstring_of(path):
+    return ast.get_docstring(ast.parse(path.read_text())) or ''
+
+
+def bases_of(path):
+    """Files that a config inherits from directly."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
+            names = ast.literal_eval(node.value)
+            names = [names] if isinstance(names, str) else names
+            return {(path.parent / name).resolve() for name in names}
+    return set()
+
+
+def shrink(cfg):
+    """Same layers, fewer channels; the neck in proportion to them."""
+    model = cfg.model.to_dict()
+    model['data_preprocessor'] = cfg.data_preprocessor
+    backbone, neck = model['backbone'], model['neck']
+    if 'fc_channels' in neck:
+        neck['fc_channels'] = (16, 12)
+        return model
+    width = backbone.get('base_channels', 64)
+    backbone.update(stem_channels=WIDTH, base_channels=WIDTH)
+    neck['in_channels'] = neck['in_channels'] * WIDTH // width
+    return model
+
+
+def crop_size(cfg):
+    (size,) = (
+        step['size']
+        for step in cfg.train_dataloader.dataset.dataset.pipeline
+        if step['type'].endswith('RandomResizedCrop')
+    )
+    return size
+
+
+def test_configs__docstring(path):
+    text = ' '.join(docstring_of(path).split())
+    # The command is named, and what the numbers are worth.
+    assert f'configs/{path.name}' in text
+    assert 'Hardware meant for: ' in text
+    if path.stem.startswith('isl'):
+        assert re.search('(Paper: .* Here: )|(Numbers: )', text)
+
+
+def test_configs__check(cfg):
+    check_config(cfg)
+
+
+def test_configs__schedule(cfg):
+    encoder = {'val_interval': 1, **cfg.train_cfg.encoder}
+    encoder.pop('restart_lr', None)
+    encoder.setdefault('first_epochs', encoder['max_epochs'])
+    schedule = RoundSchedule(max_rounds=cfg.train_cfg.max_rounds, **encoder)
+    for scheduler in cfg.param_scheduler:
+        # A cosine that ends early or late would be a silent mistake.
+        if scheduler.type == 'CosineAnnealingLR':
+            assert scheduler.T_max == schedule.total_epochs
+            assert scheduler.get('end', schedule.total_epochs) == (
+                scheduler.T_max
+            )
+        else:
+            assert scheduler.monitor == 'knn/bank_top1'
+
+
+def test_configs__model(cfg):
+    model = MODELS.build(shrink(cfg))
+    model.set_num_samples(NUM_SAMPLES)
+    model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
+    size = crop_size(cfg)
+    samples = [DataSample(metainfo=dict(sample_idx=i)) for i in (5, 0, -1)]
+    images = torch.randint(0, 256, (3, 3, size, size), dtype=torch.uint8)
+    data = model.data_preprocessor(
+        dict(inputs=images, data_samples=samples), True
+    )
+    losses = model(**data, mode='loss')
+    assert set(losses) == {
+        'loss_instance',
+        'loss_neighbor',
+        'loss_hard_positive',
+    }
+    loss = sum(losses.values())
+    assert loss.isfinite()
+    loss.backward()
+    assert model.neck.projection.weight.grad.abs().sum() > 0
+    before = model.memory.bank.clone()
+    model.memory.apply_update()
+    moved = (model.memory.bank != before).any(1)
+    assert moved.nonzero().squeeze(1).tolist() == [0, 5]
+
+
+@pytest.mark.parametrize('base', BASES, ids=lambda path: path.stem)
+def test_bases__each_has_a_user_and_a_docstring(base):
+    users = [path for path in PATHS + BASES if base in bases_of(path)]
+    assert users
+    assert docstring_of(base)
