@@ -1,9 +1,13 @@
 """Data sets and samplers that number every image of a training set."""
 
-from .digits_textures import make_digits_textures
-from .instance_dataset import InstanceDataset
-from .instance_sampler import InstanceSampler
-from .svhn import SVHN
+from mmisl.compat import import_mmpretrain_datasets
+
+import_mmpretrain_datasets()  # before the modules that need it
+
+from .digits_textures import make_digits_textures  # noqa: E402
+from .instance_dataset import InstanceDataset  # noqa: E402
+from .instance_sampler import InstanceSampler  # noqa: E402
+from .svhn import SVHN  # noqa: E402
 
 __all__ = [
     'InstanceDataset',

@@ -163,7 +163,8 @@ def test_save__disk_is_full(data, stopped):
 def test_resume__another_data_set_size(stopped, tmp_path_factory):
     other = tmp_path_factory.mktemp('other')
     write_images(other / 'train', 40)
-    fails_and_keeps_files(ValueError, 'checkpoint is of 41 samples, but .* of 40; use', other, stopped)
+    message = 'checkpoint is of 41 samples, but .* of 40; use'
+    fails_and_keeps_files(ValueError, message, other, stopped)
 
 
 def test_resume__keys_are_missing(data, stopped):

@@ -195,7 +195,9 @@ def test_load_state_dict__round_trip(num_samples):
 
 def test_load_state_dict__another_size_is_refused():
     memory = MemoryBank(7, 5)
-    with pytest.raises(ValueError, match='checkpoint is of 9.* bank of 7; use'):
+    with pytest.raises(
+        ValueError, match='checkpoint is of 9.* bank of 7; use'
+    ):
         memory.load_state_dict(MemoryBank(9, 5).state_dict())
     with pytest.raises(RuntimeError, match='size mismatch for bank'):
         memory.load_state_dict(MemoryBank(7, 4).state_dict())
