@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,14 @@ class ProgressHook(Hook):
         self.bar.stop()
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what mmengine prints off the terminal; its log files have it."""
+    with open(os.devnull, 'w') as nowhere:
+        with contextlib.redirect_stdout(nowhere):
+            yield
+
+
 def is_about_mining(record: logging.LogRecord) -> bool:
     """Whether a warning is ours: what went wrong while mining."""
     return record.getMessage().startswith('Mining')
@@ -104,7 +113,7 @@ def build_runner(
     cfg.experiment_name = f'{work_dir.name}_{time.time_ns()}'
     cfg.load_from = None if resume is None else str(resume)
     cfg.resume = resume is not None
-    with open(os.devnull, 'w') as quiet, contextlib.redirect_stdout(quiet):
+    with quiet():
         runner = Runner.from_cfg(cfg)
         for handler in runner.logger.handlers:
             if type(handler) is logging.StreamHandler:
@@ -179,6 +188,11 @@ def without_miner(checkpoint: Path, target: Path) -> Path:
         for key, value in state['state_dict'].items()
         if not key.startswith('miner.')
     }
+    # The encoder's optimizer lists the miner's parameters, but never steps
+    # them, so they have no state there.
+    stepped = state['optimizer']['state']
+    for group in state['optimizer']['param_groups']:
+        group['params'] = [i for i in group['params'] if i in stepped]
     torch.save(state, target)
     return target
 
@@ -243,7 +257,7 @@ def main() -> None:
     parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
     args = parser.parse_args()
     start = time.perf_counter()
-    console = Console()
+    console = Console(file=sys.stdout)  # also while stdout is redirected
     work_dir = args.work_dir
     configs = {
         'ISL': Config.fromfile(ROOT / 'configs' / 'demo.py'),
@@ -257,7 +271,8 @@ def main() -> None:
     untrained = UntrainedHook()
     first.register_hook(untrained)
     first.register_hook(ProgressHook(console, 'first round'))
-    first.train()
+    with quiet():
+        first.train()
     knn_top1 = {
         'raw pixels': knn_of_pixels(first),
         'untrained network': untrained.knn_top1,
@@ -274,7 +289,8 @@ def main() -> None:
             origin = without_miner(fork, folder / 'first_round.pth')
         runner = build_runner(cfg, folder, resume=origin)
         runner.register_hook(ProgressHook(console, name))
-        runner.train()
+        with quiet():
+            runner.train()
         knn_top1[f'last round, {name}'] = knn_of_network(runner)
         mining[name] = mining_rounds(runner)
         if name == 'ISL':
