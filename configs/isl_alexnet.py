@@ -13,9 +13,19 @@ exactly; no mining after the last round.
 
 _base_ = 'isl_r50.py'
 
+# AlexNet sees 227x227, as released.
+train_pipeline = _base_.train_pipeline
+train_pipeline[2]['size'] = 227
+test_pipeline = _base_.test_pipeline
+test_pipeline[3]['size'] = 227
+
 model = dict(
     backbone=dict(
         _delete_=True, type='AlexNetBN', variant='imagenet', out_indices=(4,)
     ),
     neck=dict(in_channels=256, fc_channels=(4096, 4096), map_size=6),
 )
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+gallery_dataloader = dict(dataset=dict(dataset=dict(pipeline=test_pipeline)))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

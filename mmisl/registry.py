@@ -27,13 +27,15 @@ OPTIM_WRAPPERS = Registry(
     parent=root.OPTIM_WRAPPERS,
     locations=['mmisl.engine.optim_wrappers'],
 )
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor',
+    parent=root.OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=['mmisl.engine.optim_wrappers'],
+)
 
 TRANSFORMS = Registry('transform', parent=root.TRANSFORMS)
 FUNCTIONS = Registry('function', parent=root.FUNCTIONS)
 OPTIMIZERS = Registry('optimizer', parent=root.OPTIMIZERS)
-OPTIM_WRAPPER_CONSTRUCTORS = Registry(
-    'optimizer wrapper constructor', parent=root.OPTIM_WRAPPER_CONSTRUCTORS
-)
 PARAM_SCHEDULERS = Registry(
     'parameter scheduler', parent=root.PARAM_SCHEDULERS
 )

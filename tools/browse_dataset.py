@@ -4,7 +4,7 @@ Usage:
     python tools/browse_dataset.py CONFIG OUT.png [--num 8] [--views 8]
 
 One row for each image: the original, then the views of epochs 0, 1, 2, ...,
-as training with seed 0 will see them.
+as training with the config's seed will see them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-from mmisl.datasets import InstanceDataset
+from mmisl.datasets import InstanceDataset, InstanceSampler
 from mmisl.registry import DATASETS
 
 CELL = 128
@@ -34,15 +34,22 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('out', type=Path, help='picture to write, .png')
     parser.add_argument('--num', type=int, default=8, help='images (rows)')
     parser.add_argument('--views', type=int, default=8, help='views of each')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config',
+    )
     return parser.parse_args(argv)
 
 
-def browse(config: str, out: Path, *, num: int, views: int) -> None:
+def browse(cfg: Config, out: Path, *, num: int, views: int) -> None:
     """Write the picture.
 
     Args:
-        config (str): File of a config whose ``train_dataloader`` has an
-            ``InstanceDataset``.
+        cfg (Config): Its ``train_dataloader`` has an ``InstanceDataset``.
         out (Path): Picture to write; its folder is made.
         num (int): Rows: images, spread evenly over the set.
         views (int): Columns after the original.
@@ -57,24 +64,26 @@ def browse(config: str, out: Path, *, num: int, views: int) -> None:
         raise ValueError(f'OUT ({out}) must end with .png')
     if views < 1:
         raise ValueError(f'--views ({views}) must be at least 1')
-    dataset = build_train_dataset(config)
+    dataset = build_train_dataset(cfg)
+    sampler = InstanceSampler(
+        dataset, seed=cfg.get('randomness', {}).get('seed', 0)
+    )
     if not 1 <= num <= dataset.num_instances:
         raise ValueError(
             f'--num ({num}) must be in [1, {dataset.num_instances}], the '
             'number of images'
         )
     chosen = np.linspace(0, dataset.num_instances - 1, num).astype(int)
-    rows = [draw_row(dataset, int(i), views) for i in chosen]
+    rows = [draw_row(dataset, sampler, int(i), views) for i in chosen]
     out.parent.mkdir(parents=True, exist_ok=True)
     paste(rows).save(out)
     print(f'{num} images, {views} views each: {out}')
 
 
-def build_train_dataset(config: str) -> InstanceDataset:
+def build_train_dataset(cfg: Config) -> InstanceDataset:
     """The training set of a config, in mmisl's scope."""
-    cfg = Config.fromfile(config)
     if 'dataset' not in cfg.get('train_dataloader', {}):
-        raise KeyError(f'{config} has no train_dataloader.dataset')
+        raise KeyError(f'{cfg.filename} has no train_dataloader.dataset')
     with DefaultScope.overwrite_default_scope('mmisl'):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
     if not isinstance(dataset, InstanceDataset):
@@ -86,13 +95,17 @@ def build_train_dataset(config: str) -> InstanceDataset:
 
 
 def draw_row(
-    dataset: InstanceDataset, sample_idx: int, views: int
+    dataset: InstanceDataset,
+    sampler: InstanceSampler,
+    sample_idx: int,
+    views: int,
 ) -> list[Image.Image]:
     """The original and the views of one image."""
     position = int(dataset.positions()[sample_idx])
     row = [load_original(dataset.get_info(sample_idx))]
     for epoch in range(views):
-        inputs = dataset[((0, 2 * epoch), position, False)]['inputs']
+        sampler.set_epoch(epoch)
+        inputs = dataset[(sampler.stream, position, False)]['inputs']
         row.append(Image.fromarray(inputs.permute(1, 2, 0).numpy()))
     return row
 
@@ -127,7 +140,9 @@ def main(argv: list[str] | None = None) -> None:
     """Run, and answer a slip with one line."""
     args = parse_args(argv)
     try:
-        browse(args.config, args.out, num=args.num, views=args.views)
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options)
+        browse(cfg, args.out, num=args.num, views=args.views)
     # A config can fail in any way; who runs a tool wants a sentence.
     except Exception as error:
         text = ' '.join(str(error).strip('\'"').split())

@@ -118,6 +118,8 @@ def prepare_run(
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(default)
     args.work_dir = cfg.work_dir
     check_config(cfg, required=required)
+    # Whatever a config takes from mmdet needs mmcv's compiled ops.
+    check_environment(need_ops='mmdet' in cfg.pretty_text)
     prepare_launch(cfg, args)
 
 
@@ -133,6 +135,16 @@ def prepare_launch(cfg: Config, args: argparse.Namespace) -> None:
     cfg.launcher = args.launcher
     if args.launcher == 'none':
         return
+    if args.launcher == 'mpi':
+        # mmengine wraps the model for the GPU that LOCAL_RANK names, but
+        # leaves it unset.
+        local_rank = os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK')
+        if local_rank is None:
+            raise ValueError(
+                '--launcher mpi expects OMPI_COMM_WORLD_LOCAL_RANK, which '
+                'mpirun of Open MPI sets; start the tool with it'
+            )
+        os.environ['LOCAL_RANK'] = local_rank
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if torch.cuda.is_available():
         return

@@ -37,6 +37,7 @@ from torch.utils.data import DataLoader
 from mmisl import __version__
 from mmisl.datasets import make_digits_textures
 from mmisl.engine import extract_features
+from mmisl.environment import check_environment
 from mmisl.evaluation import knn_accuracy
 from mmisl.visualization import (
     draw_curves,
@@ -188,11 +189,6 @@ def without_miner(checkpoint: Path, target: Path) -> Path:
         for key, value in state['state_dict'].items()
         if not key.startswith('miner.')
     }
-    # The encoder's optimizer lists the miner's parameters, but never steps
-    # them, so they have no state there.
-    stepped = state['optimizer']['state']
-    for group in state['optimizer']['param_groups']:
-        group['params'] = [i for i in group['params'] if i in stepped]
     torch.save(state, target)
     return target
 
@@ -228,6 +224,13 @@ def draw_grid(runner: Runner, path: Path, num_anchors: int = 10) -> Path:
     )
 
 
+def purity(record: dict) -> str:
+    """Purity in percent; a dash where nothing was mined."""
+    if 'mining/purity' not in record:
+        return '-'
+    return f'{100 * record["mining/purity"]:.1f} %'
+
+
 def print_tables(console: Console, results: dict) -> None:
     """Show kNN of every stage, then what each mining stage found."""
     table = Table(title='kNN top-1 on test images (%)', title_justify='left')
@@ -246,7 +249,7 @@ def print_tables(console: Console, results: dict) -> None:
                 str(record['mining/round']),
                 f'{record["mining/mean_degree"]:.2f}',
                 str(record['mining/max_degree']),
-                f'{100 * record["mining/purity"]:.1f} %',
+                purity(record),
             )
     console.print(table)
 
@@ -256,6 +259,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
     args = parser.parse_args()
+    check_environment()
     start = time.perf_counter()
     console = Console(file=sys.stdout)  # also while stdout is redirected
     work_dir = args.work_dir
@@ -301,7 +305,8 @@ def main() -> None:
                 ),
             ]
             draw_curves(scalars, PANELS, path=work_dir / 'curves.png')
-            draw_grid(runner, work_dir / 'neighbors.png')
+            if runner.model.graph.num_edges:
+                draw_grid(runner, work_dir / 'neighbors.png')
 
     results = dict(
         knn_top1=knn_top1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -137,10 +138,16 @@ class InstanceDataset(Dataset):
     def labels(self) -> Tensor | None:
         """Class of every image, for reporting only, never for training.
 
+        Read once: every validation asks for them.
+
         Returns:
             Tensor | None: (N,) int64 by sample_idx, or None unless every
             image has exactly one integer ``gt_label``.
         """
+        return self._labels
+
+    @cached_property
+    def _labels(self) -> Tensor | None:
         labels = []
         for position in self._positions.tolist():
             label = self.dataset.get_data_info(position).get('gt_label')

@@ -10,7 +10,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from mmisl.datasets.instance_dataset import InstanceDataset, Key
+from mmisl.datasets.instance_dataset import InstanceDataset, Key, Stream
 from mmisl.registry import DATA_SAMPLERS
 
 
@@ -76,11 +76,9 @@ class InstanceSampler(Sampler[Key]):
     def __iter__(self) -> Iterator[Key]:
         """Keys of this rank, in order; equally many on every rank."""
         order = self._order().tolist()
-        number = 2 * self.epoch if self.view is None else 2 * self.view + 1
-        stream = (self.seed, number)
         for step in range(len(self)):
             turn = step * self.world_size + self.rank
-            yield stream, order[turn % len(order)], turn >= len(order)
+            yield self.stream, order[turn % len(order)], turn >= len(order)
 
     def __len__(self) -> int:
         """Number of keys of this rank, padding included."""
@@ -89,6 +87,12 @@ class InstanceSampler(Sampler[Key]):
     def set_epoch(self, epoch: int) -> None:
         """Choose order and stream of the next pass; ignored by a view."""
         self.epoch = epoch
+
+    @property
+    def stream(self) -> Stream:
+        """Root of the random numbers of this pass."""
+        number = 2 * self.epoch if self.view is None else 2 * self.view + 1
+        return self.seed, number
 
     @property
     def _num_positions(self) -> int:

@@ -20,6 +20,7 @@ class _BankSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, feats, bank, temperature, chunk_rows):
+        ctx.set_materialize_grads(False)
         scaled = feats / temperature
         top = feats.new_full((len(feats), 1), -torch.inf)
         total = feats.new_zeros(len(feats), 1)
@@ -42,7 +43,11 @@ class _BankSoftmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_lse, grad_mean):
         feats, bank, lse, mean = ctx.saved_tensors
-        grad = grad_lse.unsqueeze(1) * mean
+        grad = torch.zeros_like(mean)
+        if grad_lse is not None:
+            grad = grad_lse.unsqueeze(1) * mean
+        if grad_mean is None:  # no second pass where nobody uses the mean
+            return grad / ctx.temperature, None, None, None
         # The second half is the covariance of the bank under the softmax
         # times grad_mean, which needs the weights again: recomputed by chunk.
         scaled = feats / ctx.temperature

@@ -150,3 +150,18 @@ def test_bank_softmax__bad_arguments_are_named(function):
         function(feats, unit_rows(11, 4), 0.07)
     with pytest.raises(ValueError, match=r'N >= 1.*got \(0, 5\)'):
         function(feats, torch.zeros(0, 5), 0.07)
+
+
+@pytest.mark.parametrize('used', ['lse', 'mean'])
+def test_bank_softmax__one_result_is_not_used(used):
+    feats = unit_rows(3).requires_grad_()
+    bank = unit_rows(7)
+    weight = torch.randn(3, 5, dtype=torch.float64)
+    grads = []
+    for lse, mean in (
+        bank_softmax(feats, bank, 0.3, chunk_rows=2),
+        dense(feats, bank, 0.3),
+    ):
+        loss = lse.sum() if used == 'lse' else (mean * weight).sum()
+        grads.append(torch.autograd.grad(loss, feats)[0])
+    assert_same(grads[0], grads[1], 1e-10)

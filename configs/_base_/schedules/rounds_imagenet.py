@@ -16,6 +16,7 @@ test_evaluator = dict(type='KNNMetric', k=200, temperature=0.07)
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='TrainableParamsConstructor',
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4),
 )
 # Deviates from the released code, which lowers the learning rate by the

@@ -15,6 +15,7 @@ test_evaluator = val_evaluator
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='TrainableParamsConstructor',
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=5e-4),
 )
 # Deviates from the released code, which lowers the learning rate by the

@@ -160,8 +160,6 @@ class AtomicCheckpointHook(CheckpointHook):
         self._save(runner, name, meta)
         if is_main_process() and previous and Path(previous).name != name:
             Path(previous).unlink(missing_ok=True)
-        # The checkpoint of this epoch was written before it was the best.
-        self._save_checkpoint_with_step(runner, runner.epoch, meta)
 
     def _save(self, runner: Runner, name: str, meta: dict) -> None:
         """Write a checkpoint whole or not at all.
@@ -203,7 +201,7 @@ def check_keys(expected: set[str], given: set[str]) -> None:
         raise ValueError(
             f'the checkpoint {"; it ".join(complaints)}. Use the config it '
             'was trained with, or set default_hooks.checkpoint.strict=False '
-            'to load what fits'
+            'to load what fits of a run on the same images'
         )
 
 

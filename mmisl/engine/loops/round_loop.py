@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from mmisl.datasets import InstanceDataset, InstanceSampler
@@ -23,6 +24,8 @@ from .round_state import RoundSchedule, RoundState
 _STATE_KEY = 'round_state'
 # Reading a loss waits for the device, so not every iteration is checked.
 _CHECK_INTERVAL = 50
+# 2 GiB: 8 views of ImageNet would take 5.2 GB in single precision.
+_HALF_VIEWS_FROM = 2**31
 
 
 @LOOPS.register_module()
@@ -45,7 +48,8 @@ class RoundBasedTrainLoop(BaseLoop):
             ``first_epochs`` of round 0 (default: the same), ``val_interval``
             in epochs (default 1; 0 validates at the end only) and
             ``restart_lr`` (default False): whether each round starts with
-            the learning rate schedule anew, as AND does.
+            the learning rate schedule anew, as AND does; the schedule is
+            then that of one round.
         mining (dict): ``num_views`` encoded per sample and
             ``quota_per_round``, mean neighbours per sample that each mining
             adds.
@@ -162,6 +166,7 @@ class RoundBasedTrainLoop(BaseLoop):
             )
         for batch_idx, data_batch in enumerate(self.dataloader):
             self.run_iter(batch_idx, data_batch)
+        _average_batch_norm(_unwrap(self.runner.model))
         # A checkpoint written by the hooks says what comes after this epoch.
         self._advance()
         self.runner.call_hook('after_train_epoch')
@@ -226,7 +231,7 @@ class RoundBasedTrainLoop(BaseLoop):
     def _encode_views(self, model, round_idx: int) -> Tensor:
         """Augmented views of every sample, (V, N, D)."""
         dataset = self.dataloader.dataset
-        views = []
+        views: Tensor | None = None
         for view in range(self.num_views):
             sampler = InstanceSampler(
                 dataset,
@@ -241,15 +246,17 @@ class RoundBasedTrainLoop(BaseLoop):
                 num_workers=self.dataloader.num_workers,
                 collate_fn=self.dataloader.collate_fn,
             )
-            views.append(
-                extract_features(
-                    model,
-                    loader,
-                    dataset.num_instances,
-                    description=f'view {view + 1}/{self.num_views}',
-                )
+            feats = extract_features(
+                model,
+                loader,
+                dataset.num_instances,
+                description=f'view {view + 1}/{self.num_views}',
             )
-        return torch.stack(views)
+            if views is None:
+                views = _empty_views(self.num_views, feats)
+            views[view] = feats
+        assert views is not None, 'there is at least one view'
+        return views
 
     def _report(self, model, summary, round_idx: int) -> None:
         """Log numbers of the stage, and say at once when it went wrong."""
@@ -293,11 +300,35 @@ class RoundBasedTrainLoop(BaseLoop):
     def _restart_lr(self) -> None:
         """Put optimizer groups and schedulers back to where they began."""
         runner = self.runner
+        if runner.param_schedulers is None:
+            return  # the learning rate never moved
         for group in runner.optim_wrapper.optimizer.param_groups:
             group['lr'] = group['initial_lr']
         runner.param_schedulers = runner.build_param_scheduler(
             runner.cfg.param_scheduler
         )
+
+
+def _empty_views(num_views: int, feats: Tensor) -> Tensor:
+    """Room for the views; in half precision where they are large."""
+    num_bytes = num_views * feats.numel() * feats.element_size()
+    dtype = torch.float16 if num_bytes > _HALF_VIEWS_FROM else feats.dtype
+    return feats.new_empty(num_views, *feats.shape, dtype=dtype)
+
+
+def _average_batch_norm(model: torch.nn.Module) -> None:
+    """Give all ranks the mean of their running statistics.
+
+    Every rank encodes its share of the views and of the validation images,
+    and the checkpoint holds rank 0's statistics: without this a resumed run
+    would see other features than an uninterrupted one.
+    """
+    if get_world_size() == 1:
+        return
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            all_reduce(module.running_mean, 'mean')
+            all_reduce(module.running_var, 'mean')
 
 
 def _unwrap(model):

@@ -64,6 +64,12 @@ class ISL(BaseModel):
         self.head = MODELS.build(head)
         self.memory = MODELS.build(memory)
         self.miner = MODELS.build(miner)
+        feat_dim = self.memory.bank.shape[1]
+        if self.miner.feat_dim not in (None, feat_dim):
+            raise ValueError(
+                f'model.miner.feat_dim ({self.miner.feat_dim}) must equal '
+                f'model.memory.feat_dim ({feat_dim})'
+            )
         self.graph = NeighborGraph(self.memory.num_samples)
         self.channels_last = channels_last
         if channels_last:
@@ -159,9 +165,9 @@ class ISL(BaseModel):
         """
         if self.memory.num_samples == 0:
             raise RuntimeError(
-                'the memory bank has no size yet; add '
-                "dict(type='mmisl.MemoryBankHook') to custom_hooks, or call "
-                'set_num_samples'
+                'the memory bank has no size yet; train with '
+                "train_cfg=dict(type='mmisl.RoundBasedTrainLoop', ...), or "
+                'call set_num_samples'
             )
         feats = self.extract_feat(inputs)
         indices = [sample.sample_idx for sample in data_samples]

@@ -32,8 +32,8 @@ class MemoryBank(BaseModule):
 
     Args:
         num_samples (int, optional): N. By default the size of the training
-            set, which :class:`mmisl.MemoryBankHook` passes on; a size given
-            here that disagrees with it is refused.
+            set, which :class:`mmisl.RoundBasedTrainLoop` passes on; a size
+            given here that disagrees with it is refused.
         feat_dim (int): D. Defaults to 128.
         momentum (float): m in (0, 1]. Defaults to 0.5.
         seed (int): Seed of the initial rows. Defaults to 0.
@@ -126,7 +126,9 @@ class MemoryBank(BaseModule):
 
         A sample that occurs more than once is written once, with the mean of
         its features, so the result depends neither on the order of the batch
-        nor on the number of ranks. No-op if nothing was deferred.
+        nor on the number of ranks. Features that are not finite, as an
+        overflow under mixed precision leaves, are not written. No-op if
+        nothing was deferred.
         """
         if not self._deferred:
             return
@@ -137,7 +139,8 @@ class MemoryBank(BaseModule):
             # The sampler keeps batches of equal size on all ranks.
             sample_idx = torch.cat(all_gather(sample_idx))
             feats = torch.cat(all_gather(feats))
-        keep = sample_idx >= 0
+        # One row that is not finite would spoil every later log-sum-exp.
+        keep = (sample_idx >= 0) & feats.isfinite().all(1)
         # Sorting makes the sum of duplicates independent of their rank.
         order = torch.argsort(sample_idx[keep], stable=True)
         sample_idx, feats = sample_idx[keep][order], feats[keep][order]

@@ -7,6 +7,7 @@ from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
 
 import torch
+from mmengine.dist import broadcast, get_world_size, is_main_process
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -46,9 +47,14 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
             released code has none, and builds hubs.
         mutual (bool): Keep only pairs proposed from both ends.
 
+    Attributes:
+        feat_dim: D that the miner's networks are made for; None if any.
+
     Raises:
         ValueError: If ``max_degree`` is smaller than 1.
     """
+
+    feat_dim: int | None = None
 
     def __init__(
         self, max_degree: int | None = None, *, mutual: bool = False
@@ -126,6 +132,8 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
             max_degree=self.max_degree,
             mutual=self.mutual,
         )
+        # Devices may break ties of the last bit differently.
+        src, dst = _from_main_rank(src, dst)
         return MiningSummary(
             num_candidates=len(candidates),
             num_requested=max(room, 0),
@@ -135,18 +143,36 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         )
 
 
+def _from_main_rank(src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor]:
+    """Rank 0's edges, on every rank."""
+    if get_world_size() == 1:
+        return src, dst
+    count = torch.tensor(len(src), device=src.device)
+    broadcast(count)
+    edges = src.new_empty(2, int(count))
+    if is_main_process():
+        edges = torch.stack([src, dst])
+    broadcast(edges)
+    return edges[0], edges[1]
+
+
 def mean_view(views: Tensor) -> Tensor:
     """Mean of the views of every sample, (N, D), norm 1; half is widened."""
     dtype = torch.promote_types(views.dtype, torch.float32)
     return torch.nn.functional.normalize(views.mean(0, dtype=dtype), dim=-1)
 
 
-def check_topk(topk: int, num_samples: int) -> int:
-    """Clip top-k to the number of other samples.
+def check_topk(topk: int) -> int:
+    """Return ``topk`` if it is a number of neighbours.
 
     Raises:
         ValueError: If ``topk`` is smaller than 1.
     """
     if topk < 1:
         raise ValueError(f'topk must be >= 1, got {topk}')
-    return min(topk, num_samples - 1)
+    return topk
+
+
+def rows_at_once(num_samples: int, most: int) -> int:
+    """Rows whose similarities to all N samples fit into half a gigabyte."""
+    return max(1, min(most, 2**27 // num_samples))

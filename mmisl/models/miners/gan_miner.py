@@ -15,7 +15,7 @@ from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
 from ..gans import GANReport, ProxyGAN, TripletSampler
-from .base import BaseMiner, check_topk, mean_view
+from .base import BaseMiner, check_topk, mean_view, rows_at_once
 from .edge_selection import Candidates
 
 _CHUNK_ROWS = 1024
@@ -119,7 +119,8 @@ class GANMiner(BaseMiner):
             raise ValueError(f'batch_size must be >= 1, got {batch_size}')
         self.score_thr = score_thr
         self.sim_thr = sim_thr
-        self.topk = topk
+        self.topk = check_topk(topk)
+        self.feat_dim = feat_dim
         self.anchor = anchor
         self.ranking = ranking
         self.batch_size = batch_size
@@ -188,7 +189,7 @@ class GANMiner(BaseMiner):
         threshold = self.sim_thr + (1 - score) * (1 - self.sim_thr)  # (B,)
         similarity = proxy @ bank.T  # (B, N)
         similarity.scatter_(1, sample_idx.unsqueeze(1), -2.0)
-        cosine, row = similarity.topk(check_topk(self.topk, len(bank)), dim=1)
+        cosine, row = similarity.topk(min(self.topk, len(bank) - 1), dim=1)
         passed = score > self.score_thr
         accept = (cosine > threshold.unsqueeze(1)) & passed.unsqueeze(1)
         src = sample_idx.unsqueeze(1).expand_as(row)[accept]
@@ -246,7 +247,9 @@ class GANMiner(BaseMiner):
     ) -> tuple[Candidates, float]:
         """Proposals of all views; the share of proxies that passed."""
         parts, num_passed = [], 0
-        rows = torch.arange(len(bank), device=bank.device).split(_CHUNK_ROWS)
+        rows = torch.arange(len(bank), device=bank.device).split(
+            rows_at_once(len(bank), _CHUNK_ROWS)
+        )
         for chunk in range(get_rank(), len(rows), get_world_size()):
             # Seeded by chunk, so the draws do not depend on the ranks.
             rng = _generator(bank.device, seed, 1 + chunk)

@@ -8,7 +8,7 @@ from torch import Tensor
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from .base import BaseMiner, check_topk, mean_view
+from .base import BaseMiner, check_topk, mean_view, rows_at_once
 from .edge_selection import Candidates
 
 _CHUNK_ROWS = 2048
@@ -56,7 +56,7 @@ class KNNMiner(BaseMiner):
             )
         if num_shared < 1:
             raise ValueError(f'num_shared must be >= 1, got {num_shared}')
-        self.topk = topk
+        self.topk = check_topk(topk)
         self.source = source
         self.ranking = ranking
         self.num_shared = num_shared
@@ -67,7 +67,7 @@ class KNNMiner(BaseMiner):
     ) -> tuple[Candidates, dict[str, float]]:
         """See :meth:`BaseMiner.propose`; nothing here is random."""
         feats = bank if self.source == 'bank' else mean_view(views)
-        topk = check_topk(self.topk, len(feats))
+        topk = min(self.topk, len(feats) - 1)
         depth = topk
         if self.ranking == 'shared_neighbors':
             depth = max(topk, min(self.num_shared, len(feats) - 1))
@@ -94,8 +94,9 @@ def nearest_rows(feats: Tensor, topk: int) -> tuple[Tensor, Tensor]:
         tuple[Tensor, Tensor]: Cosine (N, k), falling, and rows (N, k) int64.
     """
     cosines, rows = [], []
-    for begin in range(0, len(feats), _CHUNK_ROWS):
-        similarity = feats[begin : begin + _CHUNK_ROWS] @ feats.T
+    step = rows_at_once(len(feats), _CHUNK_ROWS)
+    for begin in range(0, len(feats), step):
+        similarity = feats[begin : begin + step] @ feats.T
         similarity.diagonal(begin).fill_(-2.0)  # never itself
         cosine, row = similarity.topk(topk, dim=1)
         cosines.append(cosine)

@@ -201,3 +201,14 @@ def test_load_state_dict__another_size_is_refused():
         memory.load_state_dict(MemoryBank(9, 5).state_dict())
     with pytest.raises(RuntimeError, match='size mismatch for bank'):
         memory.load_state_dict(MemoryBank(7, 4).state_dict())
+
+
+def test_apply_update__features_that_are_not_finite_are_not_written():
+    memory = MemoryBank(4, 3)
+    before = memory.bank.clone()
+    feats = torch.full((3, 3), 3**-0.5)
+    feats[1, 2] = float('nan')
+    memory.defer_update(torch.tensor([0, 2, 3]), feats)
+    memory.apply_update()
+    changed = (memory.bank != before).any(1)
+    assert changed.tolist() == [True, False, False, True]

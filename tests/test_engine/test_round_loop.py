@@ -1,0 +1,44 @@
+from unittest import mock
+
+import torch
+from torch import nn
+
+from mmisl.engine.loops import round_loop
+
+
+def test_average_batch_norm__ranks_get_the_mean():
+    model = nn.Sequential(
+        nn.Linear(3, 4), nn.BatchNorm1d(4), nn.GroupNorm(2, 4)
+    )
+    model[1].running_mean.fill_(2.0)
+    model[1].running_var.fill_(3.0)
+    weight = model[0].weight.clone()
+
+    def with_a_rank_of_zeros(tensor, op):
+        assert op == 'mean'
+        tensor.div_(2)
+
+    with (
+        mock.patch.object(round_loop, 'get_world_size', return_value=2),
+        mock.patch.object(round_loop, 'all_reduce', with_a_rank_of_zeros),
+    ):
+        round_loop._average_batch_norm(model)
+    assert model[1].running_mean.tolist() == [1.0] * 4
+    assert model[1].running_var.tolist() == [1.5] * 4
+    assert torch.equal(model[0].weight, weight)
+
+
+def test_average_batch_norm__one_process_is_left_alone():
+    model = nn.BatchNorm1d(2)
+    with mock.patch.object(round_loop, 'all_reduce') as reduce:
+        round_loop._average_batch_norm(model)
+    reduce.assert_not_called()
+
+
+def test_empty_views__large_ones_are_half_precision():
+    feats = torch.zeros(5, 3)
+    assert round_loop._empty_views(2, feats).dtype == torch.float32
+    with mock.patch.object(round_loop, '_HALF_VIEWS_FROM', 100):
+        views = round_loop._empty_views(2, feats)
+    assert views.dtype == torch.float16
+    assert views.shape == (2, 5, 3)
