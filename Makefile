@@ -4,7 +4,7 @@
 #   make setup   .venv with what training and the demo need; no compiler
 #   make demo    ISL on real digits, on the CPU
 #   make lint    ruff, codespell, mypy
-#   make test    all tests; the first time compiles mmcv's ops (10 minutes)
+#   make test    all tests; the first time compiles mmcv's ops (10 to 25 minutes)
 #
 # PYTHON=/path/to/python3.11 names the interpreter that .venv is made with.
 
@@ -80,7 +80,7 @@ $(VENV)/.det-done: $(VENV)/.dev-done
 	@if $(PY) -c 'import torch, mmcv._ext' 2>/dev/null; \
 	then touch $@; exit 0; fi; \
 	echo "Compiling the ops of onedl-mmcv with $(JOBS) jobs:" \
-		"10 minutes on 2 cores"; \
+		"10 to 25 minutes on 2 cores"; \
 	$(PIP_INSTALL) ninja packaging psutil setuptools wheel || exit 1; \
 	command -v nvcc >/dev/null || test -n "$$CUDA_HOME" \
 		|| export CUDA_VISIBLE_DEVICES=; \
