@@ -42,7 +42,7 @@ model = dict(
 train_dataloader = dict(num_workers=1)
 train_cfg = dict(
     max_rounds=3,
-    encoder=dict(max_epochs=8, first_epochs=60, val_interval=5),
+    encoder=dict(max_epochs=6, first_epochs=50, val_interval=5),
     mining=dict(num_views=4, quota_per_round=2.0),
 )
 optim_wrapper = dict(
@@ -50,7 +50,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     # `end` is given because the demo runs the first round on its own.
-    dict(type='CosineAnnealingLR', eta_min=0, T_max=76, end=76, by_epoch=True)
+    dict(type='CosineAnnealingLR', eta_min=0, T_max=62, end=62, by_epoch=True)
 ]
 default_hooks = dict(logger=dict(interval=45))
 env_cfg = dict(dist_cfg=dict(backend='gloo'))
