@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmisl.structures import NeighborGraph
 
-from .edge_selection import Candidates, edge_quota, select_edges
+from .edge_selection import Candidates, edges_to_quota, select_edges
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
             )
         start = time.perf_counter()
         candidates, observations = self.propose(views, bank, graph, seed)
-        room = edge_quota(quota, graph.num_samples) - graph.num_edges
+        num_requested = edges_to_quota(graph, quota)
         src, dst = select_edges(
             candidates,
             graph,
@@ -136,7 +136,7 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         src, dst = _from_main_rank(src, dst)
         return MiningSummary(
             num_candidates=len(candidates),
-            num_requested=max(room, 0),
+            num_requested=num_requested,
             num_accepted=graph.add_edges(src, dst),
             seconds=time.perf_counter() - start,
             observations=observations,

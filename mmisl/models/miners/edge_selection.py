@@ -62,6 +62,11 @@ def edge_quota(quota: float, num_samples: int) -> int:
     return int(quota * num_samples / 2)
 
 
+def edges_to_quota(graph: NeighborGraph, quota: float) -> int:
+    """Undirected edges that the graph still lacks, at least 0."""
+    return max(edge_quota(quota, graph.num_samples) - graph.num_edges, 0)
+
+
 def select_edges(
     candidates: Candidates,
     graph: NeighborGraph,
@@ -95,8 +100,8 @@ def select_edges(
     if max_degree is not None:
         keep = _greedy_degree_cap(src, dst, graph.degrees, max_degree)
         src, dst = src[keep], dst[keep]
-    room = edge_quota(quota, graph.num_samples) - graph.num_edges
-    return src[: max(room, 0)], dst[: max(room, 0)]
+    room = edges_to_quota(graph, quota)
+    return src[:room], dst[:room]
 
 
 def _undirected(
