@@ -16,7 +16,7 @@ from mmisl.registry import MODELS
 class ISLNeck(BaseModule):
     """Pool, project linearly, and normalise to unit length.
 
-    Behind a ResNet: global average pool, linear layer, L2. Behind
+    Behind a ResNet: average pool, linear layer, L2. Behind
     :class:`AlexNetBN`: pool5, fc6 and fc7 (each linear, BN, ReLU), linear
     layer, L2. ``fc6`` and ``fc7`` are submodules of their own so that a
     detector loads them as its shared head.
@@ -29,13 +29,15 @@ class ISLNeck(BaseModule):
         fc_channels (Sequence[int], optional): Outputs of fc6 and of fc7,
             (4096, 4096) on ImageNet and (1024, 1024) on small images. None
             for a neck without them. Defaults to None.
-        map_size (int): Side of the map after pool5, only used with
-            ``fc_channels``: 6 on ImageNet, 4 on small images. Defaults to 6.
+        map_size (int): Side of the pooled map. 1 pools globally, as the
+            ResNets do; behind AlexNet 6 on ImageNet, 4 on small images.
+            Defaults to 1.
         init_cfg (dict | list[dict], optional): Initialisation; None keeps
             PyTorch's, which the released code uses. Defaults to None.
 
     Raises:
-        ValueError: If ``fc_channels`` is given without exactly two numbers.
+        ValueError: If ``fc_channels`` is given without exactly two numbers,
+            or ``map_size`` is smaller than 1.
     """
 
     def __init__(
@@ -44,18 +46,21 @@ class ISLNeck(BaseModule):
         out_channels: int = 128,
         *,
         fc_channels: Sequence[int] | None = None,
-        map_size: int = 6,
+        map_size: int = 1,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if map_size < 1:
+            raise ValueError(f'map_size must be >= 1, got {map_size}')
         self.in_channels = in_channels
+        pooled_channels = in_channels * map_size**2
         self.pooling: nn.Module
         self.fc6: nn.Module
         self.fc7: nn.Module
         if fc_channels is None:
-            self.pooling = nn.AdaptiveAvgPool2d(1)
+            self.pooling = nn.AdaptiveAvgPool2d(map_size)
             self.fc6, self.fc7 = nn.Identity(), nn.Identity()
-            projection_channels = in_channels
+            projection_channels = pooled_channels
         else:
             if len(fc_channels) != 2:
                 raise ValueError(
@@ -66,7 +71,7 @@ class ISLNeck(BaseModule):
             # pool5 (3x3 with stride 2, 2x2); other image sizes work as well.
             self.pooling = nn.AdaptiveMaxPool2d(map_size)
             fc6_channels, fc7_channels = fc_channels
-            self.fc6 = _fc_bn_relu(in_channels * map_size**2, fc6_channels)
+            self.fc6 = _fc_bn_relu(pooled_channels, fc6_channels)
             self.fc7 = _fc_bn_relu(fc6_channels, fc7_channels)
             projection_channels = fc7_channels
         self.projection = nn.Linear(projection_channels, out_channels)
@@ -79,8 +84,7 @@ class ISLNeck(BaseModule):
                 of which the last is taken.
 
         Returns:
-            Tensor: (B, C), or (B, C * map_size ** 2) with ``fc_channels``;
-            not normalised.
+            Tensor: (B, C * map_size ** 2), not normalised.
 
         Raises:
             ValueError: If the map does not have ``in_channels`` channels.

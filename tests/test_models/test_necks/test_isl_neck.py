@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 from mmisl.models.backbones import AlexNetBN
 from mmisl.models.necks import ISLNeck
@@ -14,6 +14,21 @@ def test_forward__average_pool_linear_l2():
     expected = raw / raw.square().sum(1, keepdim=True).sqrt()
     torch.testing.assert_close(neck(feature_map), expected)
     torch.testing.assert_close(neck.pool(feature_map), pooled)
+
+
+def test_forward__keeps_a_coarse_map():
+    neck = ISLNeck(3, 5, map_size=2)
+    feature_map = torch.rand(4, 3, 4, 6)
+    pooled = avg_pool2d(feature_map, (2, 3)).flatten(1)  # (4, 12)
+    raw = pooled @ neck.projection.weight.T + neck.projection.bias
+    torch.testing.assert_close(neck.pool(feature_map), pooled)
+    expected = raw / raw.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(neck(feature_map), expected)
+
+
+def test_init__map_size_below_one_is_refused():
+    with pytest.raises(ValueError, match='map_size must be >= 1, got 0'):
+        ISLNeck(3, 5, map_size=0)
 
 
 def test_forward__takes_the_last_map():
