@@ -2,7 +2,7 @@
 
 Handwritten digits over textures, a small ResNet, three rounds. ISL and the
 control (plain nearest neighbours in place of the GAN) go on from one first
-round, with the same epochs and the same number of edges. Writes the tables,
+round, with the same epochs and the same number of edges. Writes a table,
 ``metrics.json``, curves and a grid of mined neighbours.
 """
 
@@ -173,12 +173,27 @@ def top1(feats: dict[str, Tensor], datasets: dict[str, Any]) -> float:
     return round(accuracy['top1'], 2)
 
 
-class UntrainedHook(Hook):
-    """Scores the network as it was initialised."""
+class RoundScoresHook(Hook):
+    """Scores the network as initialised and at the end of later rounds."""
+
+    def __init__(self) -> None:
+        self.untrained: float
+        self.rounds: dict[int, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Run once weights are initialised."""
-        self.knn_top1 = knn_of_network(runner)
+        """Run once weights are initialised or loaded."""
+        if runner.epoch == 0:
+            self.untrained = knn_of_network(runner)
+
+    def after_mining(self, runner: Runner) -> None:
+        """Score what the round before this mining has trained."""
+        trained = runner.train_loop.state.round - 1
+        if trained > 0:  # round 0 is common to all and scored there
+            self.rounds[trained] = knn_of_network(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Score the last round."""
+        self.rounds[runner.train_loop.state.round] = knn_of_network(runner)
 
 
 def without_miner(checkpoint: Path, target: Path) -> Path:
@@ -224,33 +239,47 @@ def draw_grid(runner: Runner, path: Path, num_anchors: int = 10) -> Path:
     )
 
 
-def purity(record: dict) -> str:
-    """Purity in percent; a dash where nothing was mined."""
-    if 'mining/purity' not in record:
-        return '-'
-    return f'{100 * record["mining/purity"]:.1f} %'
-
-
-def print_tables(console: Console, results: dict) -> None:
-    """Show kNN of every stage, then what each mining stage found."""
-    table = Table(title='kNN top-1 on test images (%)', title_justify='left')
-    table.add_column('features')
-    table.add_column('K=200', justify='right')
-    for name, value in results['knn_top1'].items():
-        table.add_row(name, f'{value:.1f}')
-    console.print(table)
-    table = Table(title='mined neighbours', title_justify='left')
-    for column in ('miner', 'after round', 'per image', 'largest', 'purity'):
-        table.add_column(column, justify='right')
-    for name, rounds in results['mining'].items():
-        for record in rounds:
-            table.add_row(
-                name,
-                str(record['mining/round']),
-                f'{record["mining/mean_degree"]:.2f}',
-                str(record['mining/max_degree']),
-                purity(record),
+def table_rows(
+    scores: dict[str, float], rounds: dict[str, dict[int, float]], mining: dict
+) -> list[dict]:
+    """One row per stage: its kNN, and the graph its round trained with."""
+    rows = [dict(stage=name, knn_top1=value) for name, value in scores.items()]
+    for name, values in rounds.items():
+        graphs = {int(r['mining/round']) + 1: r for r in mining[name]}
+        for number, value in values.items():
+            graph = graphs[number]
+            rows.append(
+                dict(
+                    stage=f'{name}, round {number}',
+                    knn_top1=value,
+                    neighbors_per_image=graph['mining/mean_degree'],
+                    largest_degree=graph['mining/max_degree'],
+                    # Absent where nothing was mined.
+                    purity=graph.get('mining/purity'),
+                )
             )
+    return rows
+
+
+def print_table(console: Console, rows: list[dict]) -> None:
+    """Show kNN of every stage beside the neighbours it had."""
+    table = Table(
+        title='kNN top-1 on test images (%) and the neighbours of each round',
+        title_justify='left',
+    )
+    table.add_column('features')
+    for column in ('kNN, K=200', 'neighbours', 'most', 'purity'):
+        table.add_column(column, justify='right')
+    for row in rows:
+        cells = [row['stage'], f'{row["knn_top1"]:.1f}']
+        if 'neighbors_per_image' in row:
+            purity = row['purity']
+            cells += [
+                f'{row["neighbors_per_image"]:.2f}',
+                str(row['largest_degree']),
+                '-' if purity is None else f'{100 * purity:.1f} %',
+            ]
+        table.add_row(*cells)
     console.print(table)
 
 
@@ -272,19 +301,19 @@ def main() -> None:
     first_cfg = Config.fromfile(ROOT / 'configs' / 'demo.py')
     first_cfg.train_cfg.max_rounds = 1
     first = build_runner(first_cfg, work_dir / 'first_round')
-    untrained = UntrainedHook()
-    first.register_hook(untrained)
+    score_hook = RoundScoresHook()
+    first.register_hook(score_hook)
     first.register_hook(ProgressHook(console, 'first round'))
     with quiet():
         first.train()
-    knn_top1 = {
+    scores = {
         'raw pixels': knn_of_pixels(first),
-        'untrained network': untrained.knn_top1,
-        'round 0 (instance discrimination)': knn_of_network(first),
+        'untrained network': score_hook.untrained,
+        'round 0 (instance discrimination)': score_hook.rounds[0],
     }
     fork = Path(first.message_hub.get_info('last_ckpt'))
 
-    mining = {}
+    rounds, mining = {}, {}
     for name, cfg in configs.items():
         folder = work_dir / ('isl' if name == 'ISL' else 'knn')
         folder.mkdir(parents=True, exist_ok=True)
@@ -292,10 +321,12 @@ def main() -> None:
         if name != 'ISL':
             origin = without_miner(fork, folder / 'first_round.pth')
         runner = build_runner(cfg, folder, resume=origin)
+        score_hook = RoundScoresHook()
+        runner.register_hook(score_hook)
         runner.register_hook(ProgressHook(console, name))
         with quiet():
             runner.train()
-        knn_top1[f'last round, {name}'] = knn_of_network(runner)
+        rounds[name] = score_hook.rounds
         mining[name] = mining_rounds(runner)
         if name == 'ISL':
             scalars = [
@@ -309,7 +340,7 @@ def main() -> None:
                 draw_grid(runner, work_dir / 'neighbors.png')
 
     results = dict(
-        knn_top1=knn_top1,
+        table=table_rows(scores, rounds, mining),
         mining=mining,
         seconds=round(time.perf_counter() - start, 1),
         seed=first.seed,
@@ -317,7 +348,7 @@ def main() -> None:
         mmisl=__version__,
     )
     (work_dir / 'metrics.json').write_text(json.dumps(results, indent=2))
-    print_tables(console, results)
+    print_table(console, results['table'])
     console.print(
         f'{results["seconds"]:.0f} s; see {work_dir}/metrics.json, '
         'curves.png, neighbors.png and the checkpoints in isl/ and knn/'
