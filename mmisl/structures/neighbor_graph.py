@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+# Edges looked for at once, some 50 bytes each.
+_SEARCHED = 2**20
 
 
 class NeighborGraph(nn.Module):
@@ -44,6 +48,12 @@ class NeighborGraph(nn.Module):
         super().__init__()
         self.register_buffer('indptr', torch.zeros(1, dtype=torch.int64))
         self.register_buffer('indices', torch.zeros(0, dtype=torch.int32))
+        # Not state: what the host knows of this very ``indptr``.
+        self._largest_degree: tuple[Tensor | None, int] = (None, 0)
+        self._host_indptr: tuple[Tensor | None, np.ndarray] = (
+            None,
+            np.zeros(1, dtype=np.int64),
+        )
         if num_samples < 0:
             raise ValueError(
                 f'num_samples must not be negative, got {num_samples}'
@@ -65,6 +75,14 @@ class NeighborGraph(nn.Module):
     def degrees(self) -> Tensor:
         """(N,) int64, number of neighbours of every sample."""
         return self.indptr.diff()
+
+    @property
+    def max_degree(self) -> int:
+        """Largest number of neighbours, read once from the device."""
+        if self._largest_degree[0] is not self.indptr:
+            degree = int(self.degrees.max()) if self.num_samples else 0
+            self._largest_degree = (self.indptr, degree)
+        return self._largest_degree[1]
 
     def set_num_samples(self, num_samples: int) -> None:
         """Fix N and start without edges; a known N must not change.
@@ -107,34 +125,88 @@ class NeighborGraph(nn.Module):
         Raises:
             ValueError: If an index lies outside [0, N) or lengths differ.
         """
-        if src.shape != dst.shape:
-            raise ValueError(
-                'src and dst must have the same length, got '
-                f'{tuple(src.shape)} and {tuple(dst.shape)}'
-            )
-        for name, idx in (('src', src), ('dst', dst)):
-            if idx.numel() and not 0 <= idx.min() <= idx.max() < (
-                self.num_samples
-            ):
-                raise ValueError(
-                    f'{name} must lie in [0, {self.num_samples}), got '
-                    f'[{int(idx.min())}, {int(idx.max())}]'
-                )
+        _check_pairs(src, dst, self.num_samples)
         before = self.num_edges
         device = self.indptr.device
         src, dst = src.to(device, torch.int64), dst.to(device, torch.int64)
-        keep = src != dst
-        src, dst = src[keep], dst[keep]
-        known = self._keys(*self._directed_edges())
-        new = torch.cat([self._keys(src, dst), self._keys(dst, src)])
-        keys = torch.unique(torch.cat([known, new]))  # sorted, (2E',)
-        row = torch.div(keys, self.num_samples, rounding_mode='floor')
-        counts = torch.bincount(row, minlength=self.num_samples)
-        self.indptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        self.indices = (keys - row * self.num_samples).to(
-            _index_dtype(self.num_samples)
-        )
+        self._insert(*self._both_directions(src, dst))
         return self.num_edges - before
+
+    def _both_directions(self, src: Tensor, dst: Tensor) -> tuple[Tensor, ...]:
+        """Distinct directed edges, ascending by row, then by column."""
+        loops = src == dst
+        if loops.any():
+            src, dst = src[~loops], dst[~loops]
+        # One sortable number per directed edge; N < 3e9 keeps it in int64.
+        keys = _sort(
+            torch.cat(
+                [src * self.num_samples + dst, dst * self.num_samples + src]
+            )
+        )
+        first = torch.ones_like(keys, dtype=torch.bool)
+        torch.ne(keys[1:], keys[:-1], out=first[1:])
+        keys = keys[first]
+        row = torch.div(keys, self.num_samples, rounding_mode='floor')
+        return row, keys.sub_(row * self.num_samples)
+
+    def _insert(self, row: Tensor, col: Tensor) -> None:
+        """Merge ascending directed edges into the rows, which stay sorted.
+
+        Known edges keep their order, so what is stored need not be sorted
+        again: each new edge moves behind the known ones before it.
+        """
+        indices = col.to(self.indices.dtype)
+        if self.indices.numel():
+            place, known = self._locate(row, col)
+            row, indices, place = row[~known], indices[~known], place[~known]
+            place += torch.arange(len(row), device=row.device)
+            is_known = torch.ones(
+                self.indices.numel() + len(row),
+                dtype=torch.bool,
+                device=row.device,
+            )
+            is_known[place] = False
+            merged = self.indices.new_empty(len(is_known))
+            merged[place] = indices
+            merged[is_known] = self.indices
+            indices = merged
+        counts = torch.bincount(row, minlength=self.num_samples)
+        self.indptr = self.indptr + torch.cat(
+            [counts.new_zeros(1), counts.cumsum(0)]
+        )
+        self.indices = indices
+
+    def _locate(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor]:
+        """Where in ``indices`` directed edges stand or would have to.
+
+        A binary search in all rows at once: nothing of the size of the graph
+        is made.
+
+        Returns:
+            tuple[Tensor, Tensor]: Position (M,) int64, and whether the edge
+            is there, (M,) bool.
+        """
+        if self.indices.numel() == 0:
+            return self.indptr[src], torch.zeros_like(src, dtype=torch.bool)
+        parts = [
+            self._search(*part)
+            for part in zip(src.split(_SEARCHED), dst.split(_SEARCHED))
+        ]
+        place, known = zip(*parts)
+        return torch.cat(place), torch.cat(known)
+
+    def _search(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor]:
+        low, end = self.indptr[src], self.indptr[src + 1]
+        last = self.indices.numel() - 1
+        high = end
+        for _ in range(self.max_degree.bit_length()):
+            middle = (low + high) >> 1
+            value = self.indices[middle.clamp_max(last)]
+            right = (value < dst) & (low < high)
+            low = torch.where(right, middle + 1, low)
+            high = torch.where(right, high, middle)
+        found = self.indices[low.clamp_max(last)] == dst
+        return low, found & (low < end)
 
     def edges(self) -> tuple[Tensor, Tensor]:
         """Every undirected edge once.
@@ -143,27 +215,43 @@ class NeighborGraph(nn.Module):
             tuple[Tensor, Tensor]: ``src`` and ``dst``, (E,) int64 each, with
             ``src < dst``, in ascending order.
         """
-        src, dst = self._directed_edges()
-        once = src < dst
-        return src[once], dst[once]
+        src = torch.repeat_interleave(
+            torch.arange(self.num_samples, device=self.indptr.device),
+            self.degrees,
+        )
+        once = src < self.indices
+        return src[once], self.indices[once].to(torch.int64)
 
     def neighbors(self, sample_idx: Tensor) -> tuple[Tensor, Tensor]:
         """Neighbours of a batch as flat pairs, ready for segment operations.
 
         Args:
-            sample_idx (Tensor): (B,) int64 in [0, N).
+            sample_idx (Tensor): (B,) int64 in [0, N), on the graph's device
+                or on the host, where M is known without waiting for a GPU.
 
         Returns:
             tuple[Tensor, Tensor]: ``row`` (M,) int64, position in the batch,
-            and ``col`` (M,) int64, sample index, with M the summed degree.
+            and ``col`` (M,) int64, sample index, with M the summed degree;
+            on the graph's device.
         """
+        num_pairs = self._count_pairs(sample_idx)
+        sample_idx = sample_idx.to(self.indptr.device, non_blocking=True)
         start = self.indptr[sample_idx]
         count = self.indptr[sample_idx + 1] - start
         batch = torch.arange(len(sample_idx), device=start.device)
-        row = torch.repeat_interleave(batch, count)  # (M,)
+        row = torch.repeat_interleave(batch, count, output_size=num_pairs)
         first = count.cumsum(0) - count
         offset = torch.arange(len(row), device=start.device) - first[row]
         return row, self.indices[start[row] + offset].to(torch.int64)
+
+    def _count_pairs(self, sample_idx: Tensor) -> int | None:
+        """M of samples on the host; None on a device, which would be asked."""
+        if sample_idx.device.type != 'cpu':
+            return None
+        if self._host_indptr[0] is not self.indptr:
+            self._host_indptr = (self.indptr, self.indptr.cpu().numpy())
+        indptr, rows = self._host_indptr[1], sample_idx.numpy()
+        return int((indptr[rows + 1] - indptr[rows]).sum())
 
     def contains(self, src: Tensor, dst: Tensor) -> Tensor:
         """Tell which pairs are edges.
@@ -175,23 +263,7 @@ class NeighborGraph(nn.Module):
         Returns:
             Tensor: (M,) bool.
         """
-        if self.indices.numel() == 0:
-            return torch.zeros_like(src, dtype=torch.bool)
-        known = self._keys(*self._directed_edges())
-        keys = self._keys(src, dst)
-        pos = torch.searchsorted(known, keys).clamp_max(len(known) - 1)
-        return known[pos] == keys
-
-    def _directed_edges(self) -> tuple[Tensor, Tensor]:
-        row = torch.repeat_interleave(
-            torch.arange(self.num_samples, device=self.indptr.device),
-            self.degrees,
-        )
-        return row, self.indices.to(torch.int64)
-
-    def _keys(self, src: Tensor, dst: Tensor) -> Tensor:
-        # One sortable number per directed edge; N < 3e9 keeps it in int64.
-        return src * self.num_samples + dst
+        return self._locate(src, dst)[1]
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # Buffers take the size that was saved: the number of edges is data.
@@ -211,6 +283,27 @@ class NeighborGraph(nn.Module):
                 indices, device=self.indices.device
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _check_pairs(src: Tensor, dst: Tensor, num_samples: int) -> None:
+    if src.shape != dst.shape:
+        raise ValueError(
+            'src and dst must have the same length, got '
+            f'{tuple(src.shape)} and {tuple(dst.shape)}'
+        )
+    for name, idx in (('src', src), ('dst', dst)):
+        if idx.numel() and not 0 <= idx.min() <= idx.max() < num_samples:
+            raise ValueError(
+                f'{name} must lie in [0, {num_samples}), got '
+                f'[{int(idx.min())}, {int(idx.max())}]'
+            )
+
+
+def _sort(keys: Tensor) -> Tensor:
+    """Ascending; numpy's sort makes no indices, which torch's always does."""
+    if keys.is_cuda:
+        return keys.sort().values
+    return torch.from_numpy(np.sort(keys.numpy()))
 
 
 def _index_dtype(num_samples: int) -> torch.dtype:

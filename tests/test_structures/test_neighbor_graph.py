@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmisl.structures import NeighborGraph
+from mmisl.structures import NeighborGraph, neighbor_graph
 
 DEVICES = ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
 
@@ -57,6 +57,56 @@ def test_add_edges__matches_sets(case):
         assert graph.degrees.tolist() == [len(row) for row in model]
         assert graph.indptr.dtype == torch.int64
         assert graph.indices.dtype == torch.int32
+
+
+@settings(deadline=None)
+@given(graphs(), st.randoms())
+def test_add_edges__order_does_not_matter(case, random):
+    num_samples, batches = case
+    whole = make_graph(num_samples, *sum(batches, []))
+    shuffled = [(j, i) for i, j in sum(batches, [])]
+    random.shuffle(shuffled)
+    graph = NeighborGraph(num_samples)
+    for pair in shuffled:
+        graph.add_edges(*columns([pair]))
+    assert torch.equal(graph.indptr, whole.indptr)
+    assert torch.equal(graph.indices, whole.indices)
+
+
+@pytest.mark.parametrize('searched', [5, 2**20])
+def test_add_edges__hubs_match_sets(monkeypatch, searched):
+    # Too large for hypothesis: long and short rows, searched in parts.
+    monkeypatch.setattr(neighbor_graph, '_SEARCHED', searched)
+    graph = NeighborGraph(200)
+    model = [set() for _ in range(200)]
+    for _ in range(4):
+        src, dst = torch.randint(200, (2, 300))
+        src[::3] = 7
+        graph.add_edges(src, dst)
+        for i, j in zip(src.tolist(), dst.tolist()):
+            if i != j:
+                model[i].add(j)
+                model[j].add(i)
+    assert rows_of(graph) == [sorted(row) for row in model]
+    assert graph.max_degree == len(model[7]) > 100
+    src, dst = torch.randint(200, (2, 999))
+    expected = [j in model[i] for i, j in zip(src.tolist(), dst.tolist())]
+    assert graph.contains(src, dst).tolist() == expected
+    assert 0 < sum(expected) < 999
+
+
+def test_max_degree__follows_every_change():
+    graph = NeighborGraph()
+    assert graph.max_degree == 0
+    graph.set_num_samples(5)
+    assert graph.max_degree == 0
+    graph.add_edges(*columns([(0, 3), (3, 1)]))
+    assert graph.max_degree == 2
+    other = make_graph(5, (2, 0), (2, 1), (2, 3))
+    graph.load_state_dict(other.state_dict())
+    assert graph.max_degree == 3
+    graph.clear()
+    assert graph.max_degree == 0
 
 
 @settings(deadline=None)
