@@ -1,9 +1,22 @@
-from .bank_softmax import bank_logsumexp, bank_softmax
+from .bank_softmax import bank_logsumexp, bank_softmax, bank_softmax_kl
+from .nearest_rows import nearest_rows
 from .segment import segment_argmax, segment_logsumexp
+from .sharded_rows import (
+    ShardedRows,
+    all_finite,
+    num_local_rows,
+    share_queries,
+)
 
 __all__ = [
+    'ShardedRows',
+    'all_finite',
     'bank_logsumexp',
     'bank_softmax',
+    'bank_softmax_kl',
+    'nearest_rows',
+    'num_local_rows',
     'segment_argmax',
     'segment_logsumexp',
+    'share_queries',
 ]
