@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 VERSION = runpy.run_path('mmisl/version.py')['__version__']
 
 INSTALL_REQUIRES = [
+    'kornia>=0.9',
     'matplotlib>=3.8',
     'numpy>=1.26',
     'onedl-mmcv>=2.3.6',

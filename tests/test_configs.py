@@ -15,7 +15,7 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 18
+NUM_CONFIGS = 19
 PATHS = sorted(FOLDER.glob('*.py'))
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
@@ -82,9 +82,13 @@ def shrink(cfg):
 
 
 def crop_size(cfg):
+    on_device = cfg.data_preprocessor.get('augments', [])
     (size,) = (
         step['size']
-        for step in cfg.train_dataloader.dataset.dataset.pipeline
+        for step in [
+            *cfg.train_dataloader.dataset.dataset.pipeline,
+            *on_device,
+        ]
         if step['type'].endswith('RandomResizedCrop')
     )
     return size
@@ -124,7 +128,10 @@ def test_configs__model(cfg):
     model.set_num_samples(NUM_SAMPLES)
     model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
     size = crop_size(cfg)
-    samples = [DataSample(metainfo=dict(sample_idx=i)) for i in (5, 0, -1)]
+    samples = [
+        DataSample(metainfo=dict(sample_idx=i, draw_key=(1, 0, abs(i), 0)))
+        for i in (5, 0, -1)
+    ]
     images = torch.randint(0, 256, (3, 3, size, size), dtype=torch.uint8)
     data = model.data_preprocessor(
         dict(inputs=images, data_samples=samples), True

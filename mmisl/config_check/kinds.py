@@ -117,6 +117,7 @@ _MODEL_PARTS.update(
     memory=MODEL,
     miner=MODEL,
     data_preprocessor=replace(MODEL, needs_type=False),
+    augments=MODEL,
     init_cfg=Kind(
         (WEIGHT_INITIALIZERS,),
         needs_type=False,

@@ -7,11 +7,13 @@ import_mmpretrain_datasets()  # before the modules that need it
 from .digits_textures import make_digits_textures  # noqa: E402
 from .instance_dataset import InstanceDataset  # noqa: E402
 from .instance_sampler import InstanceSampler  # noqa: E402
+from .resident_dataset import ResidentDataset  # noqa: E402
 from .svhn import SVHN  # noqa: E402
 
 __all__ = [
     'InstanceDataset',
     'InstanceSampler',
+    'ResidentDataset',
     'SVHN',
     'make_digits_textures',
 ]

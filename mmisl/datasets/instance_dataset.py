@@ -187,30 +187,36 @@ class InstanceDataset(Dataset):
 
         Returns:
             dict: ``inputs``, and ``data_samples`` whose ``sample_idx`` is
-            the index of the image in [0, N), or -1 for a padded copy.
+            the index of the image in [0, N), or -1 for a padded copy, and
+            whose ``draw_key`` its random numbers depend on: seed and number
+            of the stream, index of the image, number of the copy.
 
         Raises:
             IndexError: If the position is outside [0, ``len(self)``).
             RuntimeError: If the image cannot be read or transformed.
             TypeError: If the pipeline does not end with ``PackInputs``.
         """
-        stream, position, is_padding = (
-            key if isinstance(key, tuple) else ((0, 0), key, False)
-        )
-        sample_idx = self.sample_idx_of(position)
-        copy = int(self._copy[position])
-        with _seeded(*stream, sample_idx, copy):
-            item = self._run_pipeline(position, sample_idx)
+        position, metainfo = self._resolve(key)
+        with seeded(*metainfo['draw_key']):
+            item = self._run_pipeline(position, metainfo['draw_key'][2])
         if not isinstance(item, dict) or 'data_samples' not in item:
             raise TypeError(
                 f'the pipeline must return inputs and data_samples, got '
                 f'{type(item).__name__} without data_samples; end it with '
                 "dict(type='mmpretrain.PackInputs')"
             )
-        item['data_samples'].set_metainfo(
-            dict(sample_idx=-1 if is_padding else sample_idx)
-        )
+        item['data_samples'].set_metainfo(metainfo)
         return item
+
+    def _resolve(self, key: int | Key) -> tuple[int, dict]:
+        """Position of a key, and what its data sample has to know."""
+        stream, position, is_padding = (
+            key if isinstance(key, tuple) else ((0, 0), key, False)
+        )
+        sample_idx = self.sample_idx_of(position)
+        draw_key = (*stream, sample_idx, int(self._copy[position]))
+        row = -1 if is_padding else sample_idx
+        return position, dict(sample_idx=row, draw_key=draw_key)
 
     def _run_pipeline(self, position: int, sample_idx: int) -> Any:
         """``dataset[position]``, every failure as one line."""
@@ -227,7 +233,7 @@ class InstanceDataset(Dataset):
 
 
 @contextmanager
-def _seeded(*entropy: int) -> Iterator[None]:
+def seeded(*entropy: int) -> Iterator[None]:
     """Seed Python, NumPy and torch's CPU generator; put all three back."""
     python_state = random.getstate()
     numpy_state = np.random.get_state()

@@ -1,5 +1,12 @@
 from .algorithms import ISL
 from .backbones import AlexNetBN
+from .data_preprocessors import (
+    AugmentingPreprocessor,
+    BatchColorJitter,
+    BatchRandomGrayscale,
+    BatchRandomHorizontalFlip,
+    BatchRandomResizedCrop,
+)
 from .heads import ISLHead
 from .memories import MemoryBank
 from .miners import EntropyMiner, GANMiner, KNNMiner
@@ -8,6 +15,11 @@ from .necks import ISLNeck
 __all__ = [
     'ISL',
     'AlexNetBN',
+    'AugmentingPreprocessor',
+    'BatchColorJitter',
+    'BatchRandomGrayscale',
+    'BatchRandomHorizontalFlip',
+    'BatchRandomResizedCrop',
     'EntropyMiner',
     'GANMiner',
     'ISLHead',

@@ -1,0 +1,15 @@
+from .augmenting_preprocessor import AugmentingPreprocessor
+from .batch_colour import (
+    BatchColorJitter,
+    BatchRandomGrayscale,
+    BatchRandomHorizontalFlip,
+)
+from .batch_crop import BatchRandomResizedCrop
+
+__all__ = [
+    'AugmentingPreprocessor',
+    'BatchColorJitter',
+    'BatchRandomGrayscale',
+    'BatchRandomHorizontalFlip',
+    'BatchRandomResizedCrop',
+]

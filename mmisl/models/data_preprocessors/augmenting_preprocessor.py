@@ -1,0 +1,132 @@
+"""Augments, normalises and stacks images on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from mmisl.registry import MODELS
+
+from .counter_random import draw_uniform
+
+
+@MODELS.register_module()
+class AugmentingPreprocessor(ClsDataPreprocessor):
+    """Augments a batch of raw images on the device, each in its own way.
+
+    The data pipeline then only loads and packs. Images have to come in one
+    size: those of CIFAR or SVHN as they are; others need a resize first,
+    which draws nothing at random. What that changes: crops are drawn from
+    the resized image, so a small crop is enlarged from fewer pixels, and
+    what a centre crop cut off is never seen.
+
+    Random numbers are a function of the ``draw_key`` that
+    :class:`mmisl.InstanceDataset` gives every item (seed, stream, image,
+    copy), so augmentation does not depend on workers, ranks, the batch
+    around an image, or an interruption. The numbers are not those that the
+    CPU transforms draw; their distribution is.
+
+    Args:
+        augments (Sequence[dict]): Steps in their order, such as
+            ``dict(type='BatchRandomResizedCrop', size=32)``.
+        mean (Sequence[float]): Of the R, G, B channels, in 0..255.
+        std (Sequence[float]): Likewise.
+
+    Example:
+        >>> preprocessor = AugmentingPreprocessor(
+        ...     [dict(type='BatchRandomHorizontalFlip')],
+        ...     mean=[127.5] * 3, std=[127.5] * 3)
+        >>> sample = DataSample(metainfo=dict(draw_key=(0, 0, 7, 0)))
+        >>> images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+        >>> batch = dict(inputs=images, data_samples=[sample])
+        >>> preprocessor(batch, True)['inputs'].shape
+        torch.Size([1, 3, 4, 4])
+    """
+
+    def __init__(
+        self,
+        augments: Sequence[dict],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__(mean=mean, std=std)
+        self.augments = [MODELS.build(augment) for augment in augments]
+        # Host memory that is pinned by the loader is copied without waiting.
+        self._non_blocking = True
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Move a batch to the device; augment and normalise it there.
+
+        Args:
+            data (dict): ``inputs`` (B, 3, H, W) uint8, and ``data_samples``,
+                whose ``draw_key`` is needed where ``training``.
+            training (bool): Whether to augment: true for training and for
+                views for mining. Defaults to False.
+
+        Returns:
+            dict: ``inputs`` (B, 3, H', W') float32, ``data_samples`` as they
+            came.
+
+        Raises:
+            TypeError: If the images are not one uint8 tensor.
+            ValueError: If a sample has no ``draw_key``.
+        """
+        if not training:
+            return super().forward(data, False)
+        inputs, samples = data['inputs'], data['data_samples']
+        if not isinstance(inputs, Tensor) or inputs.dtype != torch.uint8:
+            kind = getattr(inputs, 'dtype', type(inputs).__name__)
+            raise TypeError(
+                'inputs must be one (B, 3, H, W) uint8 tensor, got '
+                f'{kind}; bring images to one size in the pipeline and use '
+                "collate_fn=dict(type='default_collate')"
+            )
+        keys = draw_keys(samples)
+        if self.device.type == 'cuda':
+            keys = keys.pin_memory()
+        images = self.augment(
+            self.cast_data(inputs), keys.to(self.device, non_blocking=True)
+        )
+        # Without the samples: labels would be sent to the device, which the
+        # host waits for, and no loss here looks at them.
+        images = super().forward(dict(inputs=images), True)['inputs']
+        return dict(inputs=images, data_samples=samples)
+
+    @torch.no_grad()
+    def augment(self, images: Tensor, keys: Tensor) -> Tensor:
+        """Apply all steps.
+
+        Args:
+            images (Tensor): (B, 3, H, W) uint8, RGB.
+            keys (Tensor): (B, 4) int64, the ``draw_key`` of each image.
+
+        Returns:
+            Tensor: (B, 3, H', W') float32 in [0, 255], not rounded.
+        """
+        counts = [augment.num_draws for augment in self.augments]
+        uniform = draw_uniform(keys, sum(counts)).split(counts, dim=1)
+        # Mixed precision would crop with 8 or 11 bits.
+        with torch.autocast(images.device.type, enabled=False):
+            images = images.float() / 255
+            for augment, draws in zip(self.augments, uniform):
+                images = augment(images, draws)
+            return images * 255
+
+
+def draw_keys(samples: Sequence[DataSample]) -> Tensor:
+    """(B, 4) int64, what the random numbers of each sample depend on.
+
+    Raises:
+        ValueError: If a sample has no ``draw_key``.
+    """
+    for sample in samples:
+        if 'draw_key' not in sample:
+            raise ValueError(
+                'a data sample without draw_key cannot be augmented; take '
+                'it from an mmisl.InstanceDataset'
+            )
+    return torch.tensor([sample.draw_key for sample in samples])
