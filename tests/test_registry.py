@@ -58,6 +58,7 @@ def with_scope(cfg):
 def scoped(name):
     ours = {
         'AtomicCheckpointHook',
+        'DeferredLossHook',
         'GANMiner',
         'ISL',
         'ISLHead',

@@ -8,20 +8,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from mmisl.ops import ShardedRows, all_finite, nearest_rows
+
 # Rank of a class that no neighbour voted for: behind every top-k.
 NO_VOTE = torch.iinfo(torch.int64).max
 
 
 def knn_votes(
     queries: Tensor,
-    gallery: Tensor,
+    gallery: Tensor | ShardedRows,
     labels: Tensor,
     *,
     num_classes: int,
     k: int = 200,
     temperature: float = 0.1,
-    chunk_size: int = 256,
-    gallery_chunk_size: int = 131072,
+    chunk_size: int = 1024,
+    gallery_chunk_size: int = 16384,
 ) -> Tensor:
     r"""Let the nearest gallery rows of every query vote for their class.
 
@@ -31,20 +33,22 @@ def knn_votes(
 
     Taking off the largest cosine scales all votes of a query alike, so it
     changes no decision, and keeps the exponential finite at any temperature.
-    At most ``chunk_size * gallery_chunk_size`` similarities exist at a time.
+    At most ``chunk_size * gallery_chunk_size`` similarities exist at a time,
+    beside one copy of the gallery in float32.
 
     Source: official code, ``test.py``, whose weight is ``exp(cos / T)``.
 
     Args:
         queries (Tensor): (Q, D) float, any length, on any device.
-        gallery (Tensor): (M, D) float, any length, where the work is done.
+        gallery (Tensor | ShardedRows): (M, D) float, any length, where the
+            work is done; with shards by all ranks together.
         labels (Tensor): (M,) int64 in [0, num_classes), of the gallery.
         num_classes (int): C.
         k (int): Voters per query; all M where the gallery is smaller.
             Defaults to 200.
         temperature (float): T > 0. Defaults to 0.1.
-        chunk_size (int): Queries at a time. Defaults to 256.
-        gallery_chunk_size (int): Gallery rows at a time. Defaults to 131072.
+        chunk_size (int): Queries at a time. Defaults to 1024.
+        gallery_chunk_size (int): Gallery rows at a time. Defaults to 16384.
 
     Returns:
         Tensor: (Q, C) float32, on the gallery's device. A class has 0 votes
@@ -58,24 +62,28 @@ def knn_votes(
     for name, number in (('k', k), ('temperature', temperature)):
         if not number > 0:
             raise ValueError(f'{name} must be greater than 0, got {number}')
+    if not (torch.isfinite(queries).all() and all_finite(gallery)):
+        raise ValueError(_not_finite_message(queries, gallery))
     labels = labels.to(gallery.device)
+    if isinstance(gallery, ShardedRows):
+        rows: Tensor | ShardedRows = gallery.map(_unit)
+    else:
+        rows = _unit(gallery)
     votes = torch.zeros(len(queries), num_classes, device=gallery.device)
-    for rows, chunk in zip(
+    for chunk_votes, chunk in zip(
         votes.split(chunk_size), queries.split(chunk_size), strict=True
     ):
-        similarity, nearest = _nearest(
+        similarity, nearest = nearest_rows(
             normalize(chunk.to(gallery.device, torch.float32), dim=1),
-            gallery,
-            k=k,
-            gallery_chunk_size=gallery_chunk_size,
+            rows,
+            k,
+            block_queries=chunk_size,
+            block_rows=gallery_chunk_size,
         )  # (chunk, k) each
-        # topk ranks NaN first, so looking at what it returns is enough.
-        if not torch.isfinite(similarity).all():
-            raise ValueError(_not_finite_message(chunk, gallery))
         weights = ((similarity - similarity[:, :1]) / temperature).exp()
         # A vote may be small, but it must not round to none.
         weights = weights.clamp_min(torch.finfo(weights.dtype).tiny)
-        rows.scatter_add_(1, labels[nearest], weights)
+        chunk_votes.scatter_add_(1, labels[nearest], weights)
     return votes
 
 
@@ -102,14 +110,14 @@ def vote_ranks(votes: Tensor, labels: Tensor) -> Tensor:
 
 def knn_accuracy(
     queries: Tensor,
-    gallery: Tensor,
+    gallery: Tensor | ShardedRows,
     *,
     query_labels: Tensor,
     gallery_labels: Tensor,
     k: int = 200,
     temperature: float = 0.1,
     topk: Sequence[int] = (1, 5),
-    chunk_size: int = 256,
+    chunk_size: int = 1024,
 ) -> dict[str, float]:
     """Classify every query by its neighbours and count what is right.
 
@@ -123,7 +131,7 @@ def knn_accuracy(
         temperature (float): T > 0. Defaults to 0.1.
         topk (Sequence[int]): The true class must be among the first so many
             by votes; more than C means all C. Defaults to (1, 5).
-        chunk_size (int): Queries at a time. Defaults to 256.
+        chunk_size (int): Queries at a time. Defaults to 1024.
 
     Returns:
         dict[str, float]: ``top1``, ``top5`` in percent.
@@ -156,38 +164,26 @@ def count_classes(*labels: Tensor) -> int:
     return 1 + max(int(part.max()) for part in labels if part.numel())
 
 
-def _nearest(
-    queries: Tensor, gallery: Tensor, *, k: int, gallery_chunk_size: int
-) -> tuple[Tensor, Tensor]:
-    # Cosine and row of the k nearest, best first: (Q, k) each. The best of
-    # each chunk of the gallery meet the best so far.
-    similarity = queries.new_empty(len(queries), 0)
-    nearest = torch.empty_like(similarity, dtype=torch.int64)
-    for start in range(0, len(gallery), gallery_chunk_size):
-        chunk = gallery[start : start + gallery_chunk_size]
-        chunk_similarity, row = torch.topk(
-            queries @ normalize(chunk.float(), dim=1).T,
-            min(k, len(chunk)),
-        )
-        similarity = torch.cat([similarity, chunk_similarity], dim=1)
-        nearest = torch.cat([nearest, row + start], dim=1)
-        similarity, order = torch.topk(similarity, min(k, similarity.size(1)))
-        nearest = nearest.gather(1, order)
-    return similarity, nearest
+def _unit(rows: Tensor) -> Tensor:
+    return normalize(rows.float(), dim=1)
 
 
 def _check_inputs(
-    queries: Tensor, gallery: Tensor, *, labels: Tensor, num_classes: int
+    queries: Tensor,
+    gallery: Tensor | ShardedRows,
+    *,
+    labels: Tensor,
+    num_classes: int,
 ) -> None:
-    if queries.dim() != 2 or gallery.dim() != 2:
+    if len(queries.shape) != 2 or len(gallery.shape) != 2:
         raise ValueError(
             'queries and gallery must be (Q, D) and (M, D), got '
             f'{tuple(queries.shape)} and {tuple(gallery.shape)}'
         )
-    if queries.size(1) != gallery.size(1):
+    if queries.shape[1] != gallery.shape[1]:
         raise ValueError(
-            f'queries have {queries.size(1)} dimensions, the gallery has '
-            f'{gallery.size(1)}; both must come from the same network'
+            f'queries have {queries.shape[1]} dimensions, the gallery has '
+            f'{gallery.shape[1]}; both must come from the same network'
         )
     if len(gallery) == 0 or labels.shape != gallery.shape[:1]:
         raise ValueError(
@@ -203,7 +199,9 @@ def _check_inputs(
         )
 
 
-def _not_finite_message(queries: Tensor, gallery: Tensor) -> str:
+def _not_finite_message(queries: Tensor, gallery: Tensor | ShardedRows) -> str:
+    if isinstance(gallery, ShardedRows):
+        gallery = gallery.local  # each rank tells of its own
     bad = {
         'queries': int((~torch.isfinite(queries)).any(1).sum()),
         'gallery': int((~torch.isfinite(gallery)).any(1).sum()),

@@ -9,9 +9,13 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from mmisl.ops import ShardedRows
 from mmisl.registry import METRICS
 
 from .knn import count_classes, knn_votes, vote_ranks
+
+# Features (M, D) and labels (M,) of training images.
+Gallery = tuple[Tensor | ShardedRows, Tensor]
 
 
 @METRICS.register_module()
@@ -78,18 +82,16 @@ class KNNMetric(BaseMetric):
         self.k = k
         self.temperature = temperature
         self.topk = tuple(topk)
-        self._galleries: dict[str, tuple[Tensor, Tensor]] = {}
+        self._galleries: dict[str, Gallery] = {}
 
-    def set_galleries(
-        self, galleries: Mapping[str, tuple[Tensor, Tensor]]
-    ) -> None:
+    def set_galleries(self, galleries: Mapping[str, Gallery]) -> None:
         """Take the training features to compare with, until :meth:`evaluate`.
 
         They are not copied. All ranks must pass the same ones.
 
         Args:
-            galleries (Mapping[str, tuple[Tensor, Tensor]]): Name to features
-                (M, D) float and labels (M,) int64.
+            galleries (Mapping[str, Gallery]): Name to features (M, D) float,
+                a tensor or :class:`ShardedRows`, and labels (M,) int64.
         """
         self._galleries = dict(galleries)
 
@@ -159,7 +161,7 @@ class KNNMetric(BaseMetric):
         return metrics
 
     def _ranks(
-        self, feats: Tensor, labels: Tensor, *, gallery: tuple[Tensor, Tensor]
+        self, feats: Tensor, labels: Tensor, *, gallery: Gallery
     ) -> list[int]:
         gallery_feats, gallery_labels = gallery
         votes = knn_votes(

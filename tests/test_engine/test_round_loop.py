@@ -1,9 +1,11 @@
 from unittest import mock
 
+import pytest
 import torch
 from torch import nn
 
 from mmisl.engine.loops import round_loop
+from mmisl.ops import ShardedRows
 
 
 def test_average_batch_norm__ranks_get_the_mean():
@@ -35,10 +37,15 @@ def test_average_batch_norm__one_process_is_left_alone():
     reduce.assert_not_called()
 
 
-def test_empty_views__large_ones_are_half_precision():
-    feats = torch.zeros(5, 3)
-    assert round_loop._empty_views(2, feats).dtype == torch.float32
-    with mock.patch.object(round_loop, '_HALF_VIEWS_FROM', 100):
-        views = round_loop._empty_views(2, feats)
-    assert views.dtype == torch.float16
-    assert views.shape == (2, 5, 3)
+@pytest.mark.parametrize('shards', [False, True])
+def test_narrow__large_views_are_half_precision(shards):
+    feats = torch.rand(5, 3)
+    view = ShardedRows(feats, 5) if shards else feats
+    assert round_loop._narrow(view, 2) is view
+    # Two views of 5 x 3 x 4 bytes.
+    with mock.patch.object(round_loop, '_HALF_VIEWS_FROM', 119):
+        narrow = round_loop._narrow(view, 2)
+    assert narrow.dtype == torch.float16
+    assert narrow.shape == (5, 3)
+    with mock.patch.object(round_loop, '_HALF_VIEWS_FROM', 120):
+        assert round_loop._narrow(view, 2) is view

@@ -1,4 +1,4 @@
-"""Two gloo processes give the run of one with the same global batch."""
+"""Several gloo processes give the run of one with the same global batch."""
 
 import os
 import socket
@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_run import (
     BATCH_SIZE,
+    checkpoint_of,
     make_config,
     process_context,
     run_train_tool,
@@ -19,22 +20,29 @@ from tiny_run import (
 OVERRIDES = {
     'model.backbone.norm_cfg': dict(type='GN', num_groups=2),
     'train_cfg.max_rounds': 2,
+    # All vote: who is fifth may hang on a difference of 1e-6.
+    'val_evaluator.k': 200,
     'custom_hooks': [
         dict(type='MemoryBankHook'),
         dict(type='KNNGalleryHook'),
         dict(type='RecorderHook'),
     ],
 }
-NUM_RANKS = 2
+LAYOUTS = {
+    '2 ranks': (2, False),
+    '2 ranks, sharded': (2, True),
+    '4 ranks, sharded': (4, True),
+}
 
 
-def run_rank(rank, port, argv, log):
+def run_rank(rank, num_ranks, port, argv, log):
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
-        WORLD_SIZE=str(NUM_RANKS),
+        WORLD_SIZE=str(num_ranks),
         MASTER_ADDR='127.0.0.1',
         MASTER_PORT=str(port),
+        OMP_NUM_THREADS='1',
     )
     run_train_tool([*argv, '--launcher', 'pytorch'], log)
 
@@ -46,75 +54,114 @@ def free_port():
 
 
 @pytest.fixture(scope='module')
-def records(tmp_path_factory):
-    """Of one process, and of the ranks 0 and 1 of two."""
-    folder = tmp_path_factory.mktemp('two_processes')
-    data = write_data(folder / 'data')
-    shares = make_config(data, folder / 'two', OVERRIDES)
-    shares.train_dataloader.batch_size = BATCH_SIZE // NUM_RANKS
-    shares.dump(folder / 'two.py')
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp('data'))
+
+
+@pytest.fixture(scope='module')
+def one(data, tmp_path_factory):
+    """Record of one process."""
+    folder = tmp_path_factory.mktemp('one')
+    train(make_config(data, folder, OVERRIDES))
+    return torch.load(folder / 'rank0.pth', weights_only=True)
+
+
+@pytest.fixture(scope='module', params=LAYOUTS.values(), ids=LAYOUTS)
+def run(request, data, tmp_path_factory):
+    """Folder, number of ranks and layout of a run of several processes."""
+    num_ranks, sharded = request.param
+    folder = tmp_path_factory.mktemp('ranks')
+    overrides = {**OVERRIDES, 'model.memory.sharded': sharded}
+    shares = make_config(data, folder / 'run', overrides)
+    shares.train_dataloader.batch_size = BATCH_SIZE // num_ranks
+    shares.dump(folder / 'config.py')
     context, port = process_context(), free_port()
-    ranks = [
+    argv = [str(folder / 'config.py')]
+    processes = [
         context.Process(
             target=run_rank,
-            args=(
-                rank,
-                port,
-                [str(folder / 'two.py')],
-                f'{folder}/{rank}.log',
-            ),
+            args=(rank, num_ranks, port, argv, f'{folder}/{rank}.log'),
         )
-        for rank in range(NUM_RANKS)
+        for rank in range(num_ranks)
     ]
-    for process in ranks:
+    for process in processes:
         process.start()
-    train(make_config(data, folder / 'one', OVERRIDES))
-    for rank, process in enumerate(ranks):
+    for rank, process in enumerate(processes):
         process.join()
         assert process.exitcode == 0, (folder / f'{rank}.log').read_text()
+    return folder / 'run', num_ranks, sharded
+
+
+@pytest.fixture(scope='module')
+def ranks(run):
+    """Record of every rank."""
+    folder, num_ranks, _ = run
     return [
-        torch.load(path, weights_only=True)
-        for path in (
-            folder / 'one' / 'rank0.pth',
-            folder / 'two' / 'rank0.pth',
-            folder / 'two' / 'rank1.pth',
-        )
+        torch.load(folder / f'rank{rank}.pth', weights_only=True)
+        for rank in range(num_ranks)
     ]
 
 
-def test_run__losses(records):
-    one, *ranks = (torch.tensor(record['losses']) for record in records)
-    assert len(one) == 24
-    # The last batch of an epoch is one image and, on rank 1, padding.
-    assert ranks[1][5] == 0
-    torch.testing.assert_close(sum(ranks) / 2, one, rtol=1e-5, atol=1e-5)
+def test_run__losses(one, ranks):
+    expected = torch.tensor(one['losses'])
+    shares = [torch.tensor(record['losses']) for record in ranks]
+    assert len(expected) == 24
+    # The last batch of an epoch is one image and, elsewhere, padding.
+    assert all(share[5] == 0 for share in shares[1:])
+    mean = sum(shares) / len(shares)
+    torch.testing.assert_close(mean, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_run__bank_after_every_step(records):
-    one, *ranks = (torch.stack(record['banks']) for record in records)
-    assert torch.equal(*ranks)
-    torch.testing.assert_close(ranks[0], one, rtol=0, atol=1e-5)
+def test_run__bank_after_every_step(one, ranks, run):
+    expected = torch.stack(one['banks'])  # (steps, N, D)
+    for rank, record in enumerate(ranks):
+        own = expected[:, rank :: len(ranks)] if run[2] else expected
+        banks = torch.stack(record['banks'])
+        torch.testing.assert_close(banks, own, rtol=0, atol=1e-5)
+        if not run[2]:
+            assert torch.equal(banks, torch.stack(ranks[0]['banks']))
 
 
-def test_run__graph(records):
+def test_run__graph(one, ranks):
     # Which pairs come first is decided by cosines that agree to 1e-6 only;
     # with this seed no two around the quota are as near as that.
-    one, *ranks = (record['state_dict'] for record in records)
-    for state in ranks:
-        assert torch.equal(state['graph.indptr'], one['graph.indptr'])
-        assert torch.equal(state['graph.indices'], one['graph.indices'])
-    assert len(one['graph.indices']) == 40  # a quota of one neighbour
+    expected = one['state_dict']
+    for record in ranks:
+        state = record['state_dict']
+        assert torch.equal(state['graph.indptr'], expected['graph.indptr'])
+        assert torch.equal(state['graph.indices'], expected['graph.indices'])
+    assert len(expected['graph.indices']) == 40  # a quota of one neighbour
 
 
-def test_run__weights_of_both_ranks(records):
-    _, *ranks = (record['state_dict'] for record in records)
-    assert set(ranks[0]) == set(ranks[1])
-    for key, value in ranks[0].items():
-        assert torch.equal(value, ranks[1][key]), key
+def test_run__weights_of_all_ranks(ranks, run):
+    first, *others = (record['state_dict'] for record in ranks)
+    for state in others:
+        assert set(first) == set(state)
+        for key, value in first.items():
+            if not (run[2] and key == 'memory.bank'):
+                assert torch.equal(value, state[key]), key
 
 
-def test_run__knn_score(records):
-    one, *ranks = (record['metrics'] for record in records)
-    assert len(one) == 2
-    assert {'knn/bank_top1', 'knn/recomputed_top1'} < set(one[-1])
-    assert ranks == [one, one]
+def test_run__knn_score(one, ranks):
+    assert len(one['metrics']) == 2
+    assert {'knn/bank_top1', 'knn/recomputed_top1'} < set(one['metrics'][-1])
+    assert [record['metrics'] for record in ranks] == (
+        [one['metrics']] * len(ranks)
+    )
+
+
+def test_checkpoint__goes_on_with_any_number_of_processes(data, run, one):
+    folder, _, _ = run
+    saved = checkpoint_of(folder, 4)['state_dict']
+    torch.testing.assert_close(
+        saved['memory.bank'],
+        one['state_dict']['memory.bank'],
+        rtol=0,
+        atol=1e-5,
+    )
+    # Written by several processes, read by one.
+    overrides = {**OVERRIDES, 'train_cfg.max_rounds': 3}
+    cfg = make_config(data, folder.parent / 'more', overrides)
+    runner = train(cfg, resume=folder / 'epoch_4.pth')
+    assert runner.epoch == 6
+    assert runner.model.graph.num_edges == 41  # two neighbours each

@@ -1,5 +1,11 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
+from .deferred_loss_hook import DeferredLossHook
 from .knn_gallery_hook import KNNGalleryHook
 from .memory_bank_hook import MemoryBankHook
 
-__all__ = ['AtomicCheckpointHook', 'KNNGalleryHook', 'MemoryBankHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'DeferredLossHook',
+    'KNNGalleryHook',
+    'MemoryBankHook',
+]

@@ -12,10 +12,11 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmisl.registry import HOOKS
+
+from ..unwrapping import unwrap_model
 
 
 @HOOKS.register_module()
@@ -108,8 +109,7 @@ class AtomicCheckpointHook(CheckpointHook):
                 'weights'
             )
         if self.strict:
-            model = runner.model
-            model = model.module if is_model_wrapper(model) else model
+            model = unwrap_model(runner.model)
             state = checkpoint.get('state_dict', checkpoint)
             check_keys(set(model.state_dict()), set(state))
 
@@ -169,7 +169,11 @@ class AtomicCheckpointHook(CheckpointHook):
         """
         partial = Path(self.out_dir, f'{name}.partial')
         try:
-            runner.save_checkpoint(self.out_dir, partial.name, meta=dict(meta))
+            # A bank that is split over the ranks is saved whole.
+            with unwrap_model(runner.model).memory.collected():
+                runner.save_checkpoint(
+                    self.out_dir, partial.name, meta=dict(meta)
+                )
             if is_main_process():
                 _sync(partial)
                 os.replace(partial, Path(self.out_dir, name))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmisl.datasets import InstanceDataset
 from mmisl.evaluation import KNNMetric
+from mmisl.ops import ShardedRows
 from mmisl.registry import HOOKS
 
-from ..feature_extraction import extract_features
+from ..feature_extraction import extract_features, extract_shards
+from ..unwrapping import unwrap_model
 
 
 @HOOKS.register_module()
@@ -41,7 +42,7 @@ class KNNGalleryHook(Hook):
         """Vote with the bank; at the end of the run also recomputed."""
         loop = runner.train_loop
         labels = _labels(loop.dataloader.dataset)
-        galleries = dict(bank=(_unwrap(runner).memory.bank, labels))
+        galleries = dict(bank=(unwrap_model(runner.model).memory.rows, labels))
         if loop.epoch >= loop.max_epochs:
             galleries['recomputed'] = self._recompute(runner)
         _set_galleries(runner.val_loop.evaluator.metrics, galleries)
@@ -50,12 +51,14 @@ class KNNGalleryHook(Hook):
         """Vote with the bank of the checkpoint, and recomputed."""
         feats, labels = self._recompute(runner)
         galleries = dict(recomputed=(feats, labels))
-        bank = _unwrap(runner).memory.bank
-        if len(bank):
-            galleries['bank'] = (bank, labels)
+        rows = unwrap_model(runner.model).memory.rows
+        if len(rows):
+            galleries['bank'] = (rows, labels)
         _set_galleries(runner.test_loop.evaluator.metrics, galleries)
 
-    def _recompute(self, runner: Runner) -> tuple[Tensor, Tensor]:
+    def _recompute(
+        self, runner: Runner
+    ) -> tuple[Tensor | ShardedRows, Tensor]:
         if 'gallery_dataloader' not in runner.cfg:
             raise ValueError(
                 'KNNGalleryHook needs gallery_dataloader in the config: the '
@@ -66,15 +69,12 @@ class KNNGalleryHook(Hook):
             runner.cfg.gallery_dataloader, seed=runner.seed
         )
         dataset: Any = loader.dataset
-        feats = extract_features(
+        is_split = unwrap_model(runner.model).memory.is_split
+        extract = extract_shards if is_split else extract_features
+        feats = extract(
             runner.model, loader, dataset.num_instances, description='gallery'
         )
         return feats, _labels(dataset)
-
-
-def _unwrap(runner: Runner):
-    model = runner.model
-    return model.module if is_model_wrapper(model) else model
 
 
 def _labels(dataset: InstanceDataset) -> Tensor:
@@ -89,7 +89,7 @@ def _labels(dataset: InstanceDataset) -> Tensor:
 
 
 def _set_galleries(
-    metrics: list, galleries: dict[str, tuple[Tensor, Tensor]]
+    metrics: list, galleries: dict[str, tuple[Tensor | ShardedRows, Tensor]]
 ) -> None:
     for metric in metrics:
         if isinstance(metric, KNNMetric):

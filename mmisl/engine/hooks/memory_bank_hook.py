@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmisl.registry import HOOKS
+
+from ..unwrapping import unwrap_model
 
 
 @HOOKS.register_module()
@@ -22,16 +23,11 @@ class MemoryBankHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Let as many batches wait as the optimizer accumulates."""
         counts = runner.optim_wrapper._accumulative_counts
-        _memory(runner).max_deferred = counts
+        unwrap_model(runner.model).memory.max_deferred = counts
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
         """Write what waits, if the optimizer has stepped."""
         if runner.optim_wrapper.should_update():
-            _memory(runner).apply_update()
-
-
-def _memory(runner: Runner):
-    model = runner.model
-    return (model.module if is_model_wrapper(model) else model).memory
+            unwrap_model(runner.model).memory.apply_update()

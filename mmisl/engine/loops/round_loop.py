@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,10 +15,12 @@ from torch.utils.data import DataLoader
 
 from mmisl.datasets import InstanceDataset, InstanceSampler
 from mmisl.evaluation import graph_statistics, mining_warnings
+from mmisl.ops import ShardedRows
 from mmisl.registry import LOOPS
 
-from ..feature_extraction import extract_features
+from ..feature_extraction import extract_features, extract_shards
 from ..seeding import derive_seed, reseed
+from ..unwrapping import unwrap_model
 from .round_state import RoundSchedule, RoundState
 
 _STATE_KEY = 'round_state'
@@ -78,7 +80,7 @@ class RoundBasedTrainLoop(BaseLoop):
             )
         self.runner.visualizer.dataset_meta = dataset.metainfo
         # Before a checkpoint is loaded: the bank must have its size by then.
-        _unwrap(runner.model).set_num_samples(dataset.num_instances)
+        unwrap_model(runner.model).set_num_samples(dataset.num_instances)
         encoder = _take(
             'encoder',
             encoder,
@@ -166,7 +168,7 @@ class RoundBasedTrainLoop(BaseLoop):
             )
         for batch_idx, data_batch in enumerate(self.dataloader):
             self.run_iter(batch_idx, data_batch)
-        _average_batch_norm(_unwrap(self.runner.model))
+        _average_batch_norm(unwrap_model(self.runner.model))
         # A checkpoint written by the hooks says what comes after this epoch.
         self._advance()
         self.runner.call_hook('after_train_epoch')
@@ -214,7 +216,7 @@ class RoundBasedTrainLoop(BaseLoop):
         round_idx = self.state.round
         seed = derive_seed(self.runner.seed, 'mining', round_idx)
         reseed(seed)
-        model = _unwrap(self.runner.model)
+        model = unwrap_model(self.runner.model)
         views = self._encode_views(model, round_idx)
         quota = (round_idx + 1) * self.quota_per_round
         summary = model.mine(views, quota, seed)
@@ -228,10 +230,13 @@ class RoundBasedTrainLoop(BaseLoop):
         state = self.state.advance(self.schedule)
         self.runner.message_hub.update_info(_STATE_KEY, state.as_dict())
 
-    def _encode_views(self, model, round_idx: int) -> Tensor:
-        """Augmented views of every sample, (V, N, D)."""
+    def _encode_views(
+        self, model, round_idx: int
+    ) -> list[Tensor | ShardedRows]:
+        """Augmented views of every sample, V of (N, D)."""
         dataset = self.dataloader.dataset
-        views: Tensor | None = None
+        extract = extract_shards if model.memory.is_split else extract_features
+        views = []
         for view in range(self.num_views):
             sampler = InstanceSampler(
                 dataset,
@@ -246,16 +251,14 @@ class RoundBasedTrainLoop(BaseLoop):
                 num_workers=self.dataloader.num_workers,
                 collate_fn=self.dataloader.collate_fn,
             )
-            feats = extract_features(
+            feats = extract(
                 model,
                 loader,
                 dataset.num_instances,
                 description=f'view {view + 1}/{self.num_views}',
+                augment=True,
             )
-            if views is None:
-                views = _empty_views(self.num_views, feats)
-            views[view] = feats
-        assert views is not None, 'there is at least one view'
+            views.append(_narrow(feats, self.num_views))
         return views
 
     def _report(self, model, summary, round_idx: int) -> None:
@@ -309,11 +312,16 @@ class RoundBasedTrainLoop(BaseLoop):
         )
 
 
-def _empty_views(num_views: int, feats: Tensor) -> Tensor:
-    """Room for the views; in half precision where they are large."""
-    num_bytes = num_views * feats.numel() * feats.element_size()
-    dtype = torch.float16 if num_bytes > _HALF_VIEWS_FROM else feats.dtype
-    return feats.new_empty(num_views, *feats.shape, dtype=dtype)
+def _narrow(
+    feats: Tensor | ShardedRows, num_views: int
+) -> Tensor | ShardedRows:
+    """A view; in half precision where all of them together are large."""
+    num_bytes = num_views * math.prod(feats.shape) * feats.dtype.itemsize
+    if num_bytes <= _HALF_VIEWS_FROM:
+        return feats
+    if isinstance(feats, ShardedRows):
+        return feats.map(Tensor.half)
+    return feats.half()
 
 
 def _average_batch_norm(model: torch.nn.Module) -> None:
@@ -329,10 +337,6 @@ def _average_batch_norm(model: torch.nn.Module) -> None:
         if isinstance(module, _BatchNorm) and module.track_running_stats:
             all_reduce(module.running_mean, 'mean')
             all_reduce(module.running_var, 'mean')
-
-
-def _unwrap(model):
-    return model.module if is_model_wrapper(model) else model
 
 
 def _take(name: str, given: dict, **defaults) -> dict:

@@ -13,7 +13,7 @@ from torch import Tensor
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from ..miners import MiningSummary
+from ..miners import MiningSummary, Views
 
 
 @MODELS.register_module()
@@ -71,6 +71,10 @@ class ISL(BaseModel):
                 f'model.memory.feat_dim ({feat_dim})'
             )
         self.graph = NeighborGraph(self.memory.num_samples)
+        if self.memory.sharded:
+            # DDP would overwrite every rank's rows with those of rank 0. The
+            # name is torch's, which has no public way to say so.
+            self._ddp_params_and_buffers_to_ignore = ['memory.bank']
         self.channels_last = channels_last
         if channels_last:
             self.backbone.to(memory_format=torch.channels_last)
@@ -171,33 +175,28 @@ class ISL(BaseModel):
             )
         feats = self.extract_feat(inputs)
         indices = [sample.sample_idx for sample in data_samples]
-        sample_idx = torch.tensor(indices, device=feats.device)
-        self.memory.defer_update(sample_idx, feats)
+        # Pinned, so that nobody waits until it has reached a GPU.
+        sample_idx = torch.tensor(indices, pin_memory=feats.is_cuda)
+        self.memory.defer_update(
+            sample_idx.to(feats.device, non_blocking=True), feats
+        )
         real = [row for row, idx in enumerate(indices) if idx >= 0]
         num_real = len(real)
         if num_real < len(indices):
+            # Possibly none: the rank still takes its part in the losses.
             feats, sample_idx = feats[real], sample_idx[real]
-        if num_real:
-            losses = self.head.loss(
-                feats, sample_idx, self.graph, self.memory.bank
-            )
-        else:
-            # Only padding on this rank: its weight is 0, but DDP and the
-            # logger expect the same keys and gradients from every rank.
-            zero = feats.sum()
-            losses = dict(
-                loss_instance=zero,
-                loss_neighbor=zero,
-                loss_hard_positive=zero,
-            )
+        losses = self.head.loss(
+            feats, sample_idx, self.graph, self.memory.rows
+        )
         scale = self._rank_weight(num_real, feats.device)
         return {name: value * scale for name, value in losses.items()}
 
-    def mine(self, views: Tensor, quota: float, seed: int) -> MiningSummary:
+    def mine(self, views: Views, quota: float, seed: int) -> MiningSummary:
         """Mine new edges from the features of the frozen encoder.
 
         Args:
-            views (Tensor): (V, N, D) float, norm 1, on the bank's device.
+            views (Views): V of (N, D) float, norm 1, on the bank's device,
+                sharded where the bank is.
             quota (float): Mean neighbours per sample to reach.
             seed (int): Of everything random in this stage.
 
@@ -205,7 +204,7 @@ class ISL(BaseModel):
             MiningSummary: What was proposed and inserted.
         """
         return self.miner.mine(
-            views, self.memory.bank, self.graph, quota, seed=seed
+            views, self.memory.rows, self.graph, quota, seed=seed
         )
 
     def _encode(self, inputs: Tensor) -> tuple[Tensor, ...]:
@@ -215,9 +214,6 @@ class ISL(BaseModel):
 
     def _rank_weight(self, num_real: int, device: torch.device) -> Tensor:
         """This rank's share of the global batch, times the ranks."""
-        total = torch.tensor(float(num_real), device=device)
-        if get_world_size() == 1:
-            return torch.ones_like(total)
-        own = total.clone()
+        total = torch.full((), float(num_real), device=device)
         all_reduce(total)
-        return own * get_world_size() / total
+        return num_real * get_world_size() / total

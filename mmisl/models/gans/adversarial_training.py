@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -215,20 +216,26 @@ def evaluate(
     real = discriminator(anchor, positive, negative)
     as_negative = discriminator(anchor, positive, proxy)
     as_positive = discriminator(anchor, proxy, negative)
-    loss_g = float(generator_loss(as_negative, as_positive))
-    loss_d = float(discriminator_loss(real, as_negative, as_positive))
-    if not torch.isfinite(torch.tensor([loss_g, loss_d])).all():
+    fake = 0.5 * (as_negative.sigmoid() + as_positive.sigmoid())
+    near = 0.5 * ((proxy * positive).sum(1) + (proxy * negative).sum(1))
+    loss_g, loss_d, gap, proxy_similarity = torch.stack(
+        [
+            generator_loss(as_negative, as_positive),
+            discriminator_loss(real, as_negative, as_positive),
+            (real.sigmoid() - fake).mean(),
+            near.mean(),
+        ]
+    ).tolist()  # the device is waited for once
+    if not (math.isfinite(loss_g) and math.isfinite(loss_d)):
         raise RuntimeError(
             f'the GAN diverged at iteration {iteration}: generator loss '
             f'{loss_g}, discriminator loss {loss_d}; lower its lr, or look '
             'for NaN in the features'
         )
-    fake = 0.5 * (as_negative.sigmoid() + as_positive.sigmoid())
-    near = 0.5 * ((proxy * positive).sum(1) + (proxy * negative).sum(1))
     return GANReport(
         iteration=iteration,
         generator_loss=loss_g,
         discriminator_loss=loss_d,
-        gap=float((real.sigmoid() - fake).mean()),
-        proxy_similarity=float(near.mean()),
+        gap=gap,
+        proxy_similarity=proxy_similarity,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmisl.ops import (
-    bank_logsumexp,
+    ShardedRows,
     bank_softmax,
+    bank_softmax_kl,
     segment_argmax,
     segment_logsumexp,
 )
@@ -33,9 +36,7 @@ class ISLHead(BaseModule):
     N(i) the first term is NPID's. Source: released code,
     ``lib/LinearAverage.py``, ``LinearCriterion``.
 
-    No (B, N) matrix is formed: with L and mu of
-    :func:`mmisl.ops.bank_softmax` the KL term is
-    :math:`\mu \cdot (f - v_h) / \tau - L(f) + L(v_h)`.
+    No (B, N) matrix is formed: see :func:`mmisl.ops.bank_softmax_kl`.
 
     Args:
         temperature (float): tau > 0. Defaults to 0.07.
@@ -77,16 +78,21 @@ class ISLHead(BaseModule):
         feats: Tensor,
         sample_idx: Tensor,
         graph: NeighborGraph,
-        bank: Tensor,
+        bank: Tensor | ShardedRows,
     ) -> dict[str, Tensor]:
         """Compute the three terms, each summed and divided by B.
+
+        No shape depends on values of the device, so a GPU is never waited
+        for, provided ``sample_idx`` lies on the host.
 
         Args:
             feats (Tensor): (B, D) float, norm 1, with gradient. Half
                 precision is computed in float32.
-            sample_idx (Tensor): (B,) int64 in [0, N).
+            sample_idx (Tensor): (B,) int64 in [0, N), on the host or on the
+                device of ``feats``.
             graph (NeighborGraph): Over the same N samples as ``bank``.
-            bank (Tensor): (N, D) float, norm 1, no gradient.
+            bank (Tensor | ShardedRows): (N, D) float, norm 1, no gradient.
+                With shards all ranks call this together, also with B = 0.
 
         Returns:
             dict[str, Tensor]: Scalars ``loss_instance`` (samples without
@@ -107,58 +113,75 @@ class ISLHead(BaseModule):
         with torch.autocast(feats.device.type, enabled=False):
             if feats.dtype in (torch.float16, torch.bfloat16):
                 feats = feats.float()
-            row, col = graph.neighbors(sample_idx)  # (M,), (M,)
-            lse, mean = bank_softmax(feats, bank, self.temperature)
-            positive = self._positive_logsumexp(
-                feats, sample_idx, row, col, bank
+            positives = _Positives.look_up(feats, sample_idx, graph, bank)
+            # Known to all ranks alike, unlike the neighbours of a batch.
+            if self.hard_positive_weight > 0 and graph.num_edges > 0:
+                lse, kl = bank_softmax_kl(
+                    feats,
+                    positives.hard_positive(self.hard_positive == 'hardest'),
+                    bank,
+                    self.temperature,
+                )
+            else:
+                lse, _ = bank_softmax(feats, bank, self.temperature)
+                kl = torch.zeros_like(lse)
+            nll = (lse - positives.logsumexp(feats, self.temperature)) / max(
+                len(feats), 1
             )
-            has_neighbor = graph.degrees[sample_idx] > 0  # (B,)
-            nll = (lse - positive) / len(feats)
             zero = feats.sum() * 0
+            has_neighbor = positives.has_neighbor
+            weight = self.hard_positive_weight / max(len(feats), 1)
             return dict(
-                loss_instance=zero + nll[~has_neighbor].sum(),
-                loss_neighbor=zero + nll[has_neighbor].sum(),
+                loss_instance=zero + nll.masked_fill(has_neighbor, 0).sum(),
+                loss_neighbor=zero + nll.masked_fill(~has_neighbor, 0).sum(),
                 loss_hard_positive=zero
-                + self._hard_positive_kl(
-                    feats, sample_idx, row, col, bank, lse, mean
-                ),
+                + kl.masked_fill(~has_neighbor, 0).sum() * weight,
             )
 
-    def _positive_logsumexp(
-        self,
-        feats: Tensor,
-        sample_idx: Tensor,
-        row: Tensor,
-        col: Tensor,
-        bank: Tensor,
-    ) -> Tensor:
-        """Log-sum-exp of the logits of i and its neighbours, (B,)."""
-        batch = torch.arange(len(feats), device=feats.device)
-        row = torch.cat([batch, row])
-        col = torch.cat([sample_idx, col])
-        logits = (feats[row] * bank[col]).sum(1) / self.temperature
-        return segment_logsumexp(logits, row, len(feats))
 
-    def _hard_positive_kl(
-        self,
+class _Positives(NamedTuple):
+    """Rows of the samples of a batch and of their neighbours.
+
+    Attributes:
+        row: (B + M,) int64, position in the batch: 0 to B - 1 for the
+            samples themselves, then those of the M neighbours.
+        feats: (B + M, D), rows of the bank.
+        has_neighbor: (B,) bool.
+    """
+
+    row: Tensor
+    feats: Tensor
+    has_neighbor: Tensor
+
+    @classmethod
+    def look_up(
+        cls,
         feats: Tensor,
         sample_idx: Tensor,
-        row: Tensor,
-        col: Tensor,
-        bank: Tensor,
-        lse: Tensor,
-        mean: Tensor,
-    ) -> Tensor:
-        """Weighted KL to the hard positive, summed, over B."""
-        if self.hard_positive_weight == 0 or row.numel() == 0:
-            return feats.new_zeros(())
-        similarity = (bank[sample_idx[row]] * bank[col]).sum(1)  # (M,)
-        if self.hard_positive == 'hardest':
+        graph: NeighborGraph,
+        bank: Tensor | ShardedRows,
+    ) -> _Positives:
+        """Of samples (B,), in the type of their feats (B, D)."""
+        row, col = graph.neighbors(sample_idx)  # (M,), (M,)
+        sample_idx = sample_idx.to(col.device, non_blocking=True)
+        rows = bank[torch.cat([sample_idx, col])].to(feats.dtype)
+        degree = row.new_zeros(len(feats)).index_add_(
+            0, row, torch.ones_like(row)
+        )
+        batch = torch.arange(len(feats), device=row.device)
+        return cls(torch.cat([batch, row]), rows, degree > 0)
+
+    def logsumexp(self, feats: Tensor, temperature: float) -> Tensor:
+        """Log-sum-exp of the logits of i and its neighbours, (B,)."""
+        logits = (feats[self.row] * self.feats).sum(1) / temperature
+        return segment_logsumexp(logits, self.row, len(feats))
+
+    def hard_positive(self, hardest: bool) -> Tensor:
+        """(B, D), the chosen neighbour; the sample itself without any."""
+        num_samples = len(self.has_neighbor)
+        own = self.feats[:num_samples]
+        similarity = (own[self.row] * self.feats).sum(1)
+        if hardest:
             similarity = -similarity
-        chosen = segment_argmax(similarity, row, len(feats))  # (B,)
-        owner = (chosen < len(col)).nonzero().squeeze(1)  # with neighbours
-        target = bank[col[chosen[owner]]].to(feats.dtype)
-        target_lse = bank_logsumexp(target, bank, self.temperature)
-        cross = (mean[owner] * (feats[owner] - target)).sum(1)
-        kl = cross / self.temperature - lse[owner] + target_lse
-        return self.hard_positive_weight * kl.sum() / len(feats)
+        similarity[:num_samples] = -torch.inf
+        return self.feats[segment_argmax(similarity, self.row, num_samples)]

@@ -1,4 +1,4 @@
-from .base import BaseMiner, MiningSummary
+from .base import BaseMiner, MiningSummary, Rows, Views
 from .edge_selection import Candidates, select_edges
 from .entropy_miner import EntropyMiner
 from .gan_miner import GANMiner
@@ -11,5 +11,7 @@ __all__ = [
     'GANMiner',
     'KNNMiner',
     'MiningSummary',
+    'Rows',
+    'Views',
     'select_edges',
 ]

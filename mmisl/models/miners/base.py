@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import time
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from mmengine.dist import broadcast, get_world_size, is_main_process
+from mmengine.dist import (
+    all_reduce,
+    broadcast,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmisl.ops import ShardedRows, all_finite
 from mmisl.structures import NeighborGraph
 
-from .edge_selection import Candidates, edges_to_quota, select_edges
+from .edge_selection import Candidates, edges_to_quota, select_edges, trim
+
+# A matrix of one row per sample, on every rank or dealt out over them.
+Rows = Tensor | ShardedRows
+# Several of them; a tensor (V, N, D) is one as well.
+Views = Tensor | Sequence[Rows]
 
 
 @dataclass(frozen=True)
@@ -67,27 +80,29 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
 
     @abstractmethod
     def propose(
-        self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
+        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
-        """Propose pairs, the same on all ranks.
+        """Propose pairs; each rank those of its share of the samples.
 
         Args:
-            views (Tensor): (V, N, D) float, norm 1: V augmented views of
-                every sample, encoded by the frozen encoder.
-            bank (Tensor): (N, D) float, norm 1.
+            views (Views): V augmented views of every sample, (N, D) float,
+                norm 1, encoded by the frozen encoder; a tensor (V, N, D),
+                or one :class:`ShardedRows` each.
+            bank (Rows): (N, D) float, norm 1. What ranks share is asked for
+                in collective calls, so all ranks take the same steps.
             graph (NeighborGraph): Over the same samples; a miner that chooses
                 its edges anew every round clears it here.
             seed (int): Of everything random in this stage.
 
         Returns:
-            tuple[Candidates, dict[str, float]]: Proposals and numbers worth
-            logging.
+            tuple[Candidates, dict[str, float]]: Proposals of this rank, and
+            numbers worth logging, the same on all ranks.
         """
 
     def mine(
         self,
-        views: Tensor,
-        bank: Tensor,
+        views: Views,
+        bank: Rows,
         graph: NeighborGraph,
         quota: float,
         *,
@@ -99,8 +114,8 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         quota is met exactly unless there are too few candidates.
 
         Args:
-            views (Tensor): (V, N, D) float, norm 1.
-            bank (Tensor): (N, D) float, norm 1.
+            views (Views): V of (N, D) float, norm 1.
+            bank (Rows): (N, D) float, norm 1.
             graph (NeighborGraph): Changed in place, equally on all ranks.
             quota (float): Mean neighbours per sample, existing edges
                 included.
@@ -112,21 +127,31 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         Raises:
             ValueError: If shapes disagree or features are not finite.
         """
-        if views.shape[1:] != bank.shape or graph.num_samples != len(bank):
+        shapes = {tuple(view.shape) for view in views}
+        if shapes != {tuple(bank.shape)} or graph.num_samples != len(bank):
             raise ValueError(
-                f'views {tuple(views.shape)}, bank {tuple(bank.shape)} and '
+                f'views {sorted(shapes)}, bank {tuple(bank.shape)} and '
                 f'graph ({graph.num_samples} samples) must share N and D'
             )
-        if not torch.isfinite(views).all():
+        if not all([all_finite(view) for view in views]):
             raise ValueError(
                 'views hold NaN or infinite features, so nothing can be '
                 'mined from them; lower the learning rate of the encoder'
             )
         start = time.perf_counter()
         candidates, observations = self.propose(views, bank, graph, seed)
+        num_candidates = torch.tensor(len(candidates), device=bank.device)
+        all_reduce(num_candidates)
         num_requested = edges_to_quota(graph, quota)
-        src, dst = select_edges(
+        candidates = trim(
             candidates,
+            graph,
+            quota,
+            max_degree=self.max_degree,
+            mutual=self.mutual,
+        )
+        src, dst = select_edges(
+            candidates.gather(),
             graph,
             quota,
             max_degree=self.max_degree,
@@ -135,7 +160,7 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         # Devices may break ties of the last bit differently.
         src, dst = _from_main_rank(src, dst)
         return MiningSummary(
-            num_candidates=len(candidates),
+            num_candidates=int(num_candidates),
             num_requested=num_requested,
             num_accepted=graph.add_edges(src, dst),
             seconds=time.perf_counter() - start,
@@ -156,10 +181,23 @@ def _from_main_rank(src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor]:
     return edges[0], edges[1]
 
 
-def mean_view(views: Tensor) -> Tensor:
+def mean_view(views: Views) -> Rows:
     """Mean of the views of every sample, (N, D), norm 1; half is widened."""
-    dtype = torch.promote_types(views.dtype, torch.float32)
-    return torch.nn.functional.normalize(views.mean(0, dtype=dtype), dim=-1)
+    shards = [view for view in views if isinstance(view, ShardedRows)]
+    if shards:
+        mean = unit_mean([view.local for view in shards])
+        return ShardedRows(mean, len(shards[0]))
+    return unit_mean([view for view in views if isinstance(view, Tensor)])
+
+
+def unit_mean(views: Sequence[Tensor]) -> Tensor:
+    """Mean of V tensors (M, D), norm 1; half is widened."""
+    first = views[0]
+    dtype = torch.promote_types(first.dtype, torch.float32)
+    total = torch.zeros_like(first, dtype=dtype)
+    for view in views:
+        total += view
+    return torch.nn.functional.normalize(total / len(views), dim=-1)
 
 
 def check_topk(topk: int) -> int:
@@ -173,6 +211,42 @@ def check_topk(topk: int) -> int:
     return topk
 
 
-def rows_at_once(num_samples: int, most: int) -> int:
-    """Rows whose similarities to all N samples fit into half a gigabyte."""
-    return max(1, min(most, 2**27 // num_samples))
+def own_chunks(
+    num_samples: int, chunk_rows: int, device: torch.device
+) -> Iterator[tuple[int, Tensor]]:
+    """Share the samples out over the ranks, by the chunk.
+
+    All ranks take equally many steps, because what is done with a chunk may
+    need all of them; the last chunk of a rank may be empty.
+
+    Args:
+        num_samples (int): N.
+        chunk_rows (int): Samples of a chunk.
+        device (torch.device): Of the sample indices.
+
+    Yields:
+        tuple[int, Tensor]: Number of the chunk, the same for any number of
+        ranks, and its samples, (B,) int64.
+    """
+    step = chunk_rows * get_world_size()
+    for begin in range(0, num_samples, step):
+        begin = min(begin + get_rank() * chunk_rows, num_samples)
+        end = min(begin + chunk_rows, num_samples)
+        yield begin // chunk_rows, torch.arange(begin, end, device=device)
+
+
+def gather_rows(rows: Tensor, values: Tensor, num_samples: int) -> Tensor:
+    """Put together what the ranks found for their own samples.
+
+    Args:
+        rows (Tensor): (M,) int64, samples of this rank; each has one rank.
+        values (Tensor): (M, ...) numbers of them.
+        num_samples (int): N.
+
+    Returns:
+        Tensor: (N, ...) on every rank.
+    """
+    table = values.new_zeros(num_samples, *values.shape[1:])
+    table[rows] = values
+    all_reduce(table)  # exact: all but one of the terms are 0
+    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,14 +11,17 @@ from torch import Tensor
 
 from mmisl.structures import NeighborGraph
 
+# Proposals ranked at a time by ``trim``.
+_PART = 2**23
+
 
 @dataclass(frozen=True)
 class Candidates:
     """Directed proposals ``src -> dst``.
 
     Attributes:
-        src: (M,) int64, the sample that proposes.
-        dst: (M,) int64, the proposed neighbour.
+        src: (M,) int64 or int32, the sample that proposes.
+        dst: (M,) int64 or int32, the proposed neighbour.
         score: (M,) float64, higher is better.
     """
 
@@ -27,6 +31,13 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.src)
+
+    def split(self, size: int) -> Iterator[Candidates]:
+        """Parts of at most ``size`` proposals; at least one, maybe empty."""
+        for parts in zip(
+            self.src.split(size), self.dst.split(size), self.score.split(size)
+        ):
+            yield Candidates(*parts)
 
     @staticmethod
     def cat(parts: list[Candidates]) -> Candidates:
@@ -91,12 +102,7 @@ def select_edges(
     Returns:
         tuple[Tensor, Tensor]: ``src < dst``, (E',) int64 each, best first.
     """
-    src, dst, score = _undirected(candidates, graph.num_samples, mutual)
-    fresh = ~graph.contains(src, dst)
-    src, dst, score = src[fresh], dst[fresh], score[fresh]
-    # The pairs ascend by index, so a stable sort breaks ties that way.
-    order = torch.argsort(score, descending=True, stable=True)
-    src, dst = src[order], dst[order]
+    src, dst, _ = _best_first(candidates, graph, mutual)
     if max_degree is not None:
         keep = _greedy_degree_cap(src, dst, graph.degrees, max_degree)
         src, dst = src[keep], dst[keep]
@@ -104,12 +110,80 @@ def select_edges(
     return src[:room], dst[:room]
 
 
+def trim(
+    candidates: Candidates,
+    graph: NeighborGraph,
+    quota: float,
+    *,
+    max_degree: int | None = None,
+    mutual: bool = False,
+) -> Candidates:
+    """Drop proposals that :func:`select_edges` cannot choose.
+
+    What the ranks keep, gathered, gives the same edges as all their proposals
+    gathered. With ``room`` the edges that the graph lacks:
+
+    - Without a cap the ``room`` best pairs are chosen. A pair that is ahead
+      of another here is ahead of it among all proposals too, because other
+      proposals can only better its score. So what is chosen is among the
+      ``room`` best of the rank that proposes it with its best score.
+    - With a cap, let a walk over the pairs of this rank alone have accepted
+      ``2 * room``. The walk over all pairs, at the same score, has accepted
+      as many as fit among a superset of those pairs: a maximal set under
+      degree limits, hence at least half of any other such set (each edge of
+      that one is in it or ends at a full sample, and a full sample answers
+      for no more edges than it holds). That is ``room``: whatever follows
+      comes too late.
+    - A mutual pair may have its two ends on two ranks, so nothing is dropped.
+
+    Args:
+        candidates (Candidates): Proposals of this rank.
+        graph (NeighborGraph): As it will be when edges are selected.
+        quota (float): As for :func:`select_edges`.
+        max_degree (int, optional): As for :func:`select_edges`.
+        mutual (bool): As for :func:`select_edges`.
+
+    Returns:
+        Candidates: With ``src < dst``, at most ``room`` without a cap; the
+        proposals themselves if ``mutual``.
+    """
+    if mutual:
+        return candidates
+    room = edges_to_quota(graph, quota)
+    kept: Candidates | None = None
+    for part in candidates.split(max(_PART, 2 * room)):
+        both = part if kept is None else Candidates.cat([kept, part])
+        src, dst, score = _best_first(both, graph, mutual)
+        end = room
+        if max_degree is not None:
+            accepted = _greedy_degree_cap(src, dst, graph.degrees, max_degree)
+            # All of them, or up to the one that makes it 2 * room.
+            end = len(src)
+            if len(accepted) > 2 * room:
+                end = int(accepted[2 * room])
+        kept = Candidates(src[:end], dst[:end], score[:end])
+    assert kept is not None, 'there is at least one part'
+    return kept
+
+
+def _best_first(
+    candidates: Candidates, graph: NeighborGraph, mutual: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Unique pairs ``src < dst`` that are no edges yet, by falling score."""
+    src, dst, score = _undirected(candidates, graph.num_samples, mutual)
+    fresh = ~graph.contains(src, dst)
+    src, dst, score = src[fresh], dst[fresh], score[fresh]
+    # The pairs ascend by index, so a stable sort breaks ties that way.
+    order = torch.argsort(score, descending=True, stable=True)
+    return src[order], dst[order], score[order]
+
+
 def _undirected(
     candidates: Candidates, num_samples: int, mutual: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Unique pairs ``src < dst``, ascending, each with its best score."""
     keep = candidates.src != candidates.dst
-    src, dst = candidates.src[keep], candidates.dst[keep]
+    src, dst = candidates.src[keep].long(), candidates.dst[keep].long()
     low, high = torch.minimum(src, dst), torch.maximum(src, dst)
     keys, inverse = torch.unique(low * num_samples + high, return_inverse=True)
     score = candidates.score.new_full((len(keys),), -torch.inf)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmisl.ops import bank_softmax
+from mmisl.ops import bank_softmax, nearest_rows
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from .base import BaseMiner
+from .base import BaseMiner, Rows, Views, gather_rows, own_chunks
 from .edge_selection import Candidates
-from .knn_miner import nearest_rows
+
+_CHUNK_ROWS = 4096
 
 
 @MODELS.register_module()
@@ -52,7 +53,7 @@ class EntropyMiner(BaseMiner):
 
     @torch.no_grad()
     def propose(
-        self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
+        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
         """See :meth:`BaseMiner.propose`; clears the graph first.
 
@@ -60,24 +61,26 @@ class EntropyMiner(BaseMiner):
         released code (``lib/ans_discovery.py``); the views are not read.
         """
         graph.clear()
-        entropy = torch.cat(
-            [
-                softmax_entropy(part, bank, self.temperature)
-                for part in bank.split(4096)
-            ]
-        )
-        _, nearest = nearest_rows(bank, 1)
-        src = torch.arange(len(bank), device=bank.device)
-        candidates = Candidates(src, nearest[:, 0], -entropy.double())
-        return candidates, dict(mean_entropy=float(entropy.mean()))
+        shares, entropies, nearest = [], [], []
+        for _, rows in own_chunks(len(bank), _CHUNK_ROWS, bank.device):
+            feats = bank[rows]
+            entropy = softmax_entropy(feats, bank, self.temperature)
+            _, row = nearest_rows(feats, bank, 1, exclude=rows)
+            shares.append(rows)
+            entropies.append(entropy)
+            nearest.append(row[:, 0])
+        src, entropy = torch.cat(shares), torch.cat(entropies)
+        candidates = Candidates(src, torch.cat(nearest), -entropy.double())
+        mean = gather_rows(src, entropy, len(bank)).mean()
+        return candidates, dict(mean_entropy=float(mean))
 
 
-def softmax_entropy(feats: Tensor, bank: Tensor, temperature: float) -> Tensor:
+def softmax_entropy(feats: Tensor, bank: Rows, temperature: float) -> Tensor:
     """Entropy, in nats, of the softmax over the bank.
 
     Args:
         feats (Tensor): (B, D) float, norm 1.
-        bank (Tensor): (N, D) float, norm 1.
+        bank (Rows): (N, D) float, norm 1.
         temperature (float): T > 0.
 
     Returns:

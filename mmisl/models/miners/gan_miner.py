@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce, get_rank, get_world_size
+from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmisl.ops import nearest_rows, share_queries
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
 from ..gans import GANReport, ProxyGAN, TripletSampler
-from .base import BaseMiner, check_topk, mean_view, rows_at_once
+from .base import BaseMiner, Rows, Views, check_topk, own_chunks, unit_mean
 from .edge_selection import Candidates
 
 _CHUNK_ROWS = 1024
@@ -30,14 +31,14 @@ class ProxyPairs(NamedTuple):
         dst: (M,) int64, the accepted rows of the bank.
         cosine: (M,) float, of the row to the proxy.
         threshold: (M,) float, which the cosine exceeded.
-        num_passed: Proxies whose score passed.
+        num_passed: () int64, proxies whose score passed.
     """
 
     src: Tensor
     dst: Tensor
     cosine: Tensor
     threshold: Tensor
-    num_passed: int
+    num_passed: Tensor
 
 
 @MODELS.register_module()
@@ -128,7 +129,7 @@ class GANMiner(BaseMiner):
         self.gan = ProxyGAN(feat_dim, generator, training=training)
 
     def propose(
-        self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
+        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
         """Train the GAN on, then mine around its proxies.
 
@@ -146,11 +147,11 @@ class GANMiner(BaseMiner):
             proxies_accepted=accepted,
         )
 
-    def anchors(self, views: Tensor, view: int, rows: Tensor) -> Tensor:
+    def anchors(self, views: Views, view: int, rows: Tensor) -> Tensor:
         """Anchor features of some samples in one pass.
 
         Args:
-            views (Tensor): (V, N, D).
+            views (Views): V of (N, D).
             view (int): Pass, in [0, V).
             rows (Tensor): (B,) int64.
 
@@ -158,15 +159,15 @@ class GANMiner(BaseMiner):
             Tensor: (B, D) float32, norm 1.
         """
         if self.anchor == 'mean_view':
-            return mean_view(views[:, rows])
-        return views[view, rows].float()
+            return unit_mean([every[rows] for every in views])
+        return views[view][rows].float()
 
     @torch.no_grad()
     def propose_pass(
         self,
         anchors: Tensor,
         sample_idx: Tensor,
-        bank: Tensor,
+        bank: Rows,
         graph: NeighborGraph,
         rng: torch.Generator,
     ) -> ProxyPairs:
@@ -175,7 +176,7 @@ class GANMiner(BaseMiner):
         Args:
             anchors (Tensor): (B, D) float, norm 1.
             sample_idx (Tensor): (B,) int64.
-            bank (Tensor): (N, D) float, norm 1.
+            bank (Rows): (N, D) float, norm 1.
             graph (NeighborGraph): Over the same N samples.
             rng (torch.Generator): Of the negatives.
 
@@ -187,33 +188,53 @@ class GANMiner(BaseMiner):
         )
         proxy, score = self.gan(anchors, bank[positive], bank[negative])
         threshold = self.sim_thr + (1 - score) * (1 - self.sim_thr)  # (B,)
-        similarity = proxy @ bank.T  # (B, N)
-        similarity.scatter_(1, sample_idx.unsqueeze(1), -2.0)
-        cosine, row = similarity.topk(min(self.topk, len(bank) - 1), dim=1)
+        cosine, row = nearest_rows(
+            proxy, bank, self.topk, exclude=sample_idx
+        )  # (B, k)
         passed = score > self.score_thr
         accept = (cosine > threshold.unsqueeze(1)) & passed.unsqueeze(1)
-        src = sample_idx.unsqueeze(1).expand_as(row)[accept]
-        limit = threshold.unsqueeze(1).expand_as(cosine)[accept]
+        proxy_of, slot = accept.nonzero(as_tuple=True)
         return ProxyPairs(
-            src, row[accept], cosine[accept], limit, int(passed.sum())
+            src=sample_idx[proxy_of],
+            dst=row[proxy_of, slot],
+            cosine=cosine[proxy_of, slot],
+            threshold=threshold[proxy_of],
+            num_passed=passed.sum(),
         )
 
     def _train_gan(
-        self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
+        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> GANReport:
         """Train on all samples but a few, whose balance is watched."""
+        # All ranks train the same GAN on the same batches.
+        bank, views = share_queries(bank), [share_queries(v) for v in views]
         rng = _generator(bank.device, seed, 0)
         num_samples = len(bank)
         order = torch.randperm(num_samples, generator=rng, device=bank.device)
         num_held_out = min(_MAX_HELD_OUT, max(1, num_samples // 16))
-        held_out = self._triplet(views, bank, graph, order[:num_held_out], rng)
-        batches = self._triplets(views, bank, graph, order[num_held_out:], rng)
+        anchored = self._anchored_in_random_views(views, seed)
+        held_out = self._triplet(
+            anchored, bank, graph, order[:num_held_out], rng
+        )
+        batches = self._triplets(
+            anchored, bank, graph, order[num_held_out:], rng
+        )
         return self.gan.fit(batches, held_out, _log_report)
+
+    def _anchored_in_random_views(
+        self, views: Views, seed: int
+    ) -> Callable[[Tensor], Tensor]:
+        """Anchors of some samples, in another random view each time."""
+        # Drawn on the host, which so need not wait for the device.
+        rng = np.random.default_rng((seed, 0))
+        return lambda rows: self.anchors(
+            views, int(rng.integers(len(views))), rows
+        )
 
     def _triplets(
         self,
-        views: Tensor,
-        bank: Tensor,
+        anchored: Callable[[Tensor], Tensor],
+        bank: Rows,
         graph: NeighborGraph,
         rows: Tensor,
         rng: torch.Generator,
@@ -224,54 +245,47 @@ class GANMiner(BaseMiner):
                 torch.randperm(len(rows), generator=rng, device=rows.device)
             ]
             for batch in shuffled.split(self.batch_size):
-                yield self._triplet(views, bank, graph, batch, rng)
+                yield self._triplet(anchored, bank, graph, batch, rng)
 
     def _triplet(
         self,
-        views: Tensor,
-        bank: Tensor,
+        anchored: Callable[[Tensor], Tensor],
+        bank: Rows,
         graph: NeighborGraph,
         rows: Tensor,
         rng: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Anchors in one random view, with their positives and negatives."""
-        view = torch.randint(len(views), (), generator=rng, device=rng.device)
-        anchor = self.anchors(views, int(view), rows)
+        anchor = anchored(rows)
         positive, negative = self.sampler.sample(
             anchor, rows, bank, graph, rng
         )
         return anchor, bank[positive], bank[negative]
 
     def _mine(
-        self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
+        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, float]:
-        """Proposals of all views; the share of proxies that passed."""
-        parts, num_passed = [], 0
-        rows = torch.arange(len(bank), device=bank.device).split(
-            rows_at_once(len(bank), _CHUNK_ROWS)
-        )
-        for chunk in range(get_rank(), len(rows), get_world_size()):
+        """This rank's pairs of all views; the share of proxies passed."""
+        parts = []
+        total = torch.zeros((), device=bank.device)
+        for chunk, rows in own_chunks(len(bank), _CHUNK_ROWS, bank.device):
             # Seeded by chunk, so the draws do not depend on the ranks.
             rng = _generator(bank.device, seed, 1 + chunk)
             passes = [
                 self.propose_pass(
-                    self.anchors(views, view, rows[chunk]),
-                    rows[chunk],
+                    self.anchors(views, view, rows),
+                    rows,
                     bank,
                     graph,
                     rng,
                 )
                 for view in range(len(views))
             ]
-            num_passed += sum(pairs.num_passed for pairs in passes)
+            total += sum(pairs.num_passed for pairs in passes)
             parts.append(self._rank(passes, len(bank)))
-        if not parts:  # more ranks than chunks
-            none = torch.zeros(0, dtype=torch.int64, device=bank.device)
-            parts = [Candidates(none, none, none.double())]
-        candidates = Candidates.cat(parts).gather()
-        total = torch.tensor(float(num_passed), device=bank.device)
         all_reduce(total)
-        return candidates, float(total) / (len(views) * len(bank))
+        share = float(total) / (len(views) * len(bank))
+        return Candidates.cat(parts), share
 
     def _rank(self, passes: list[ProxyPairs], num_samples: int) -> Candidates:
         """Merge the views' pairs and score each pair once."""
@@ -290,7 +304,10 @@ class GANMiner(BaseMiner):
             votes = torch.bincount(inverse, minlength=len(keys))
             # Cosine lies in [-1, 1]: it orders equal votes, nothing more.
             best = votes.double() + 0.25 * best
-        return Candidates(src, keys - src * num_samples, best)
+        # A hundred million pairs may wait for the selection.
+        narrow = torch.int32 if num_samples <= 2**31 - 1 else torch.int64
+        dst = keys - src * num_samples
+        return Candidates(src.to(narrow), dst.to(narrow), best)
 
 
 def _generator(device: torch.device, *key: int) -> torch.Generator:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmisl.ops import nearest_rows
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from .base import BaseMiner, check_topk, mean_view, rows_at_once
+from .base import (
+    BaseMiner,
+    Rows,
+    Views,
+    check_topk,
+    gather_rows,
+    mean_view,
+    own_chunks,
+)
 from .edge_selection import Candidates
 
 _CHUNK_ROWS = 2048
@@ -63,45 +72,32 @@ class KNNMiner(BaseMiner):
 
     @torch.no_grad()
     def propose(
-        self, views: Tensor, bank: Tensor, graph: NeighborGraph, seed: int
+        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
         """See :meth:`BaseMiner.propose`; nothing here is random."""
         feats = bank if self.source == 'bank' else mean_view(views)
-        topk = min(self.topk, len(feats) - 1)
-        depth = topk
+        depth = self.topk
         if self.ranking == 'shared_neighbors':
-            depth = max(topk, min(self.num_shared, len(feats) - 1))
-        cosine, nearest = nearest_rows(feats, depth)
-        src = torch.arange(len(feats), device=feats.device)
-        src = src.repeat_interleave(topk)
-        dst = nearest[:, :topk].flatten()
-        score = cosine[:, :topk].flatten().double()
+            depth = max(depth, self.num_shared)
+        shares, cosines, lists = [], [], []
+        for _, rows in own_chunks(len(feats), _CHUNK_ROWS, feats.device):
+            cosine, row = nearest_rows(feats[rows], feats, depth, exclude=rows)
+            shares.append(rows)
+            cosines.append(cosine[:, : self.topk])
+            lists.append(row)
+        own, nearest = torch.cat(shares), torch.cat(lists)
+        score = torch.cat(cosines).double()  # (M, k)
+        src = own.unsqueeze(1).expand_as(score).flatten()
+        dst = nearest[:, : self.topk].flatten()
+        score = score.flatten()
         if self.ranking == 'shared_neighbors':
-            shared = _count_shared(nearest[:, : self.num_shared], src, dst)
+            compared = gather_rows(
+                own, nearest[:, : self.num_shared], len(feats)
+            )
+            shared = _count_shared(compared, src, dst)
             # Cosine lies in [-1, 1]: it orders equal counts, nothing more.
             score = shared.double() + 0.25 * score
         return Candidates(src, dst, score), {}
-
-
-def nearest_rows(feats: Tensor, topk: int) -> tuple[Tensor, Tensor]:
-    """The ``topk`` most similar other rows of every row.
-
-    Args:
-        feats (Tensor): (N, D) float, norm 1.
-        topk (int): k, at most N - 1.
-
-    Returns:
-        tuple[Tensor, Tensor]: Cosine (N, k), falling, and rows (N, k) int64.
-    """
-    cosines, rows = [], []
-    step = rows_at_once(len(feats), _CHUNK_ROWS)
-    for begin in range(0, len(feats), step):
-        similarity = feats[begin : begin + step] @ feats.T
-        similarity.diagonal(begin).fill_(-2.0)  # never itself
-        cosine, row = similarity.topk(topk, dim=1)
-        cosines.append(cosine)
-        rows.append(row)
-    return torch.cat(cosines), torch.cat(rows)
 
 
 def _count_shared(nearest: Tensor, src: Tensor, dst: Tensor) -> Tensor:

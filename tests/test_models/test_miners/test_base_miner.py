@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmisl.models.miners import BaseMiner, Candidates
-from mmisl.models.miners.base import check_topk, mean_view, rows_at_once
+from mmisl.models.miners import BaseMiner, Candidates, base
+from mmisl.models.miners.base import check_topk, mean_view, own_chunks
 from mmisl.structures import NeighborGraph
 
 NUM_SAMPLES = 7
@@ -77,7 +77,7 @@ def test_mine__shapes_that_disagree_are_named(slip):
     else:
         inputs[slip] = inputs[slip][..., :4]
     with pytest.raises(
-        ValueError, match=r'views \(2, 7, \d\), bank \(7, \d\).*share N and D'
+        ValueError, match=r'views \[\(7, \d\)\], bank \(7, \d\).*share N and D'
     ):
         ScriptedMiner().mine(*inputs.values(), 1.0, seed=0)
 
@@ -121,8 +121,22 @@ def test_check_topk__below_one_is_refused():
 
 
 @pytest.mark.parametrize(
-    'num_samples, most, expected',
-    [(1_281_167, 2048, 104), (5_000, 2048, 2048), (10**10, 2048, 1)],
+    'num_samples, chunk_rows, num_ranks', [(7, 3, 2), (6, 3, 2), (1, 4, 3)]
 )
-def test_rows_at_once__similarities_stay_small(num_samples, most, expected):
-    assert rows_at_once(num_samples, most) == expected
+def test_own_chunks__every_sample_once_in_equally_many_steps(
+    monkeypatch, num_samples, chunk_rows, num_ranks
+):
+    monkeypatch.setattr(base, 'get_world_size', lambda: num_ranks)
+    seen, steps = {}, set()
+    for rank in range(num_ranks):
+        monkeypatch.setattr(base, 'get_rank', lambda rank=rank: rank)
+        chunks = list(own_chunks(num_samples, chunk_rows, torch.device('cpu')))
+        steps.add(len(chunks))
+        for number, rows in chunks:
+            if len(rows):
+                assert number not in seen
+                seen[number] = rows.tolist()
+    samples = [sample for number in sorted(seen) for sample in seen[number]]
+    assert samples == list(range(num_samples))
+    assert steps == {-(-num_samples // (chunk_rows * num_ranks))}
+    assert all(rows[0] == number * chunk_rows for number, rows in seen.items())

@@ -1,11 +1,13 @@
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reference import mining as oracle
 
-from mmisl.models.miners import Candidates, select_edges
-from mmisl.models.miners.edge_selection import edge_quota
+from mmisl.models.miners import Candidates, edge_selection, select_edges
+from mmisl.models.miners.edge_selection import edge_quota, trim
 from mmisl.structures import NeighborGraph
 
 
@@ -61,6 +63,45 @@ def test_select_edges__matches_greedy_oracle(case):
     )
     assert select(triples, graph, quota, **options) == expected
     assert torch.equal(graph.indices, before)
+
+
+@pytest.mark.parametrize('part', [7, 1000])
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.lists(st.integers(0, 2), min_size=40, max_size=40))
+def test_trim__ranks_drop_nothing_that_is_chosen(part, case, ranks):
+    num_samples, triples, edges, quota, options = case
+    graph = make_graph(num_samples, edges)
+    whole = make_candidates(triples)
+    owner = torch.tensor(ranks[: len(triples)], dtype=torch.int64)
+    with mock.patch.object(edge_selection, '_PART', part):
+        kept = Candidates.cat(
+            [
+                trim(
+                    Candidates(
+                        whole.src[owner == rank].int(),
+                        whole.dst[owner == rank].int(),
+                        whole.score[owner == rank],
+                    ),
+                    graph,
+                    quota,
+                    **options,
+                )
+                for rank in range(3)
+            ]
+        )
+    got = select_edges(kept, graph, quota, **options)
+    expected = select_edges(whole, graph, quota, **options)
+    assert torch.equal(torch.stack(got), torch.stack(expected))
+
+
+@pytest.mark.parametrize('max_degree', [None, 5])
+def test_trim__keeps_no_more_than_can_be_chosen(max_degree):
+    # A path, so that a cap of 5 refuses nothing.
+    triples = [(i, i + 1, float(i)) for i in range(90)] * 2
+    graph = make_graph(91, [(0, 1)])
+    kept = trim(make_candidates(triples), graph, 0.5, max_degree=max_degree)
+    room = int(0.5 * 91 / 2) - 1
+    assert len(kept) == (room if max_degree is None else 2 * room)
 
 
 @pytest.mark.parametrize('max_degree', [1, 2, 5, None])

@@ -8,7 +8,13 @@ import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 
 from mmisl.models.memories import MemoryBank
-from mmisl.models.miners import Candidates, GANMiner, gan_miner
+from mmisl.models.miners import (
+    Candidates,
+    GANMiner,
+    entropy_miner,
+    gan_miner,
+    knn_miner,
+)
 from mmisl.structures import NeighborGraph
 
 NUM_SAMPLES, FEAT_DIM = 41, 6
@@ -73,6 +79,24 @@ def mine(chunk_rows):
     )
 
 
+def mine_plainly(kind, chunk_rows, **options):
+    """Edges of a miner without a GAN."""
+    module = {'KNNMiner': knn_miner, 'EntropyMiner': entropy_miner}[kind]
+    before, module._CHUNK_ROWS = module._CHUNK_ROWS, chunk_rows
+    try:
+        bank = unit(NUM_SAMPLES, FEAT_DIM, seed=7)
+        graph = NeighborGraph(NUM_SAMPLES)
+        miner = getattr(module, kind)(**options)
+        summary = miner.mine(bank[None], bank, graph, 1.0, seed=5)
+    finally:
+        module._CHUNK_ROWS = before
+    return dict(
+        edges=torch.stack(graph.edges()),
+        num_candidates=summary.num_candidates,
+        observations=summary.observations,
+    )
+
+
 def run_all():
     chunk_rows = gan_miner._CHUNK_ROWS
     try:
@@ -82,6 +106,13 @@ def run_all():
             mined=mine(8),  # 6 chunks: 3 on each of two ranks
             mined_ragged=mine(9),  # 5 chunks: 3 and 2
             mined_on_one=mine(64),  # 1 chunk: the second rank has none
+            knn=mine_plainly('KNNMiner', 9, topk=3),
+            mutual=mine_plainly('KNNMiner', 7, topk=5, mutual=True),
+            shared=mine_plainly(
+                'KNNMiner', 64, topk=4, ranking='shared_neighbors'
+            ),
+            capped=mine_plainly('KNNMiner', 9, topk=6, max_degree=1),
+            entropy=mine_plainly('EntropyMiner', 8),
         )
     finally:
         gan_miner._CHUNK_ROWS = chunk_rows
@@ -133,3 +164,15 @@ def test_mine__two_ranks_give_the_graph_of_one(results, name):
         assert torch.equal(got['edges'], expected['edges'])
         assert got['num_candidates'] == expected['num_candidates']
         assert got['proxies_accepted'] == expected['proxies_accepted']
+
+
+@pytest.mark.parametrize(
+    'name', ['knn', 'mutual', 'shared', 'capped', 'entropy']
+)
+def test_mine__plain_miners_give_the_graph_of_one(results, name):
+    expected, *ranks = (result[name] for result in results)
+    assert expected['edges'].shape[1] >= NUM_SAMPLES // 3
+    for got in ranks:
+        assert torch.equal(got['edges'], expected['edges'])
+        assert got['num_candidates'] == expected['num_candidates']
+        assert got['observations'] == expected['observations']
