@@ -1,0 +1,356 @@
+"""Time of mining: a whole stage, its parts at size, and the graph.
+
+Usage:
+    python tools/benchmark/mining.py stage --checkpoint FILE [--config FILE]
+    python tools/benchmark/mining.py parts [--num-samples 50000] [--rows 4096]
+    python tools/benchmark/mining.py insertion [--num-edges 10000000]
+
+    stage      GAN training to its stop and one round's edges, on the images of
+               a config, from cached views and in the way of the authors' code,
+               which reads, augments and encodes an image for each use. Same
+               miner, same stop rule, same draws; one process each.
+    parts      Features scattered around cluster centres on the sphere; what
+               grows with the rows is measured on some of them, and 'all rows'
+               is that time multiplied, not a measurement.
+    insertion  Random edges into an empty graph, then as many again.
+
+Where other programs compete for the cores, CPU seconds still compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from measure import Row, peak_memory, report
+from mmengine.config import Config
+from mmengine.runner import load_checkpoint
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from mmisl.datasets import InstanceDataset
+from mmisl.evaluation import graph_statistics
+from mmisl.models import GANMiner
+from mmisl.models.miners import Candidates, Views, edge_selection
+from mmisl.ops import nearest_rows
+from mmisl.registry import DATASETS, MODELS
+from mmisl.structures import NeighborGraph
+
+Result = TypeVar('Result')
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = 0
+FEAT_DIM = 128
+ROWS_OF_A_CLUSTER = 500
+DEGREE = 2.0  # neighbours per sample that a round of `parts` adds
+
+
+class Encoder:
+    """Reads, augments and encodes images; counts how many.
+
+    Args:
+        cfg (Config): With ``model`` and ``train_dataloader``.
+        checkpoint (Path): Of the model.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: Path) -> None:
+        self.dataset: InstanceDataset = DATASETS.build(
+            cfg.train_dataloader.dataset
+        )
+        self.model = MODELS.build(cfg.model)
+        self.model.data_preprocessor = MODELS.build(cfg.data_preprocessor)
+        load_checkpoint(self.model, str(checkpoint), map_location='cpu')
+        self.model.eval()
+        self.num_images = 0
+
+    @torch.no_grad()
+    def encode(self, rows: Tensor, stream: tuple[int, int]) -> Tensor:
+        """One augmented view of some samples, (B, D)."""
+        self.num_images += len(rows)
+        positions = self.dataset.positions()[rows.cpu()].tolist()
+        items = [
+            self.dataset[stream, position, False] for position in positions
+        ]
+        inputs = default_collate([item['inputs'] for item in items])
+        batch = dict(
+            inputs=inputs,
+            data_samples=[item['data_samples'] for item in items],
+        )
+        data = self.model.data_preprocessor(batch, False)
+        return self.model(data['inputs'], mode='tensor')
+
+    def views(self, num_views: int) -> Tensor:
+        """Augmented views of every sample, (V, N, D)."""
+        rows = torch.arange(self.dataset.num_instances)
+        return torch.stack(
+            [
+                torch.cat(
+                    [self.encode(p, (SEED, view)) for p in rows.split(256)]
+                )
+                for view in range(num_views)
+            ]
+        )
+
+
+class LiveMiner(GANMiner):
+    """Encodes each anchor from its image when it is used, keeps none."""
+
+    encoder: Encoder
+
+    def anchors(self, views: Views, view: int, rows: Tensor) -> Tensor:
+        """While mining, of the views that were cached; none is read."""
+        return self.encoder.encode(rows, (SEED, view))
+
+    def _anchored_in_random_views(
+        self, views: Views, seed: int
+    ) -> Callable[[Tensor], Tensor]:
+        batch = count(1)
+        return lambda rows: self.encoder.encode(rows, (SEED + 1, next(batch)))
+
+
+def measure_stage(args: argparse.Namespace) -> list[Row]:
+    """The stage from cached views and the authors' way."""
+    cfg = Config.fromfile(args.config)
+    cfg.train_dataloader.dataset.dataset.data_root = args.data_root
+    encoder = Encoder(cfg, args.checkpoint)
+    mining = cfg.train_cfg.mining
+    start = time.perf_counter()
+    views = encoder.views(mining.num_views)
+    extraction = time.perf_counter() - start
+    bank = encoder.model.memory.bank
+    settings = {**cfg.model.miner, 'feat_dim': bank.shape[1]}
+    settings.pop('type')
+    rows: list[Row] = []
+    fastest = 0.0
+    for name, kind in (('cached', GANMiner), ('live', LiveMiner)):
+        torch.manual_seed(SEED)
+        miner = kind(**settings)
+        if isinstance(miner, LiveMiner):
+            miner.encoder = encoder
+        encoder.num_images = 0
+        graph = NeighborGraph(len(bank))
+        start, used = time.perf_counter(), time.process_time()
+        summary = miner.mine(
+            views, bank, graph, mining.quota_per_round, seed=SEED
+        )
+        used = time.process_time() - used
+        seconds = time.perf_counter() - start
+        fastest = fastest or seconds
+        statistics = graph_statistics(
+            graph.indptr, graph.indices, labels=encoder.dataset.labels()
+        )
+        with_views = extraction if kind is GANMiner else 0.0
+        rows.append(
+            {
+                'way': name,
+                'seconds': seconds,
+                'CPU seconds': used,
+                'times cached': seconds / fastest,
+                'with extraction': seconds + with_views,
+                'times cached + extraction': (seconds + with_views)
+                / (fastest + extraction),
+                'generator kept from iteration': int(
+                    summary.observations['gan_iterations']
+                ),
+                'images read': encoder.num_images,
+                'edges': summary.num_accepted,
+                'purity %': 100 * statistics['purity'],
+            }
+        )
+    return rows
+
+
+def clustered_features(num_samples: int) -> tuple[Tensor, Tensor]:
+    """(2, N, D) views around (N, D) features around cluster centres."""
+    generator = torch.Generator().manual_seed(SEED)
+    draw = partial(torch.randn, generator=generator)
+    num_clusters = max(2, num_samples // ROWS_OF_A_CLUSTER)
+    cluster = torch.randint(num_clusters, (num_samples,), generator=generator)
+    bank = F.normalize(draw(num_clusters, FEAT_DIM))[cluster]
+    bank = F.normalize(bank.add_(draw(num_samples, FEAT_DIM), alpha=0.08))
+    views = torch.empty(2, num_samples, FEAT_DIM)
+    for view in views:
+        view.copy_(F.normalize(bank + 0.04 * draw(num_samples, FEAT_DIM)))
+    return views, bank
+
+
+def measure_parts(args: argparse.Namespace) -> list[Row]:
+    """Time of each part of a stage on random clustered features."""
+    num_samples = args.num_samples
+    views, bank = clustered_features(num_samples)
+    graph = NeighborGraph(num_samples)
+    training = dict(
+        min_iters=args.iterations,
+        max_iters=args.iterations,
+        eval_interval=args.iterations,
+    )
+    miner = GANMiner(FEAT_DIM, generator='residual', training=training)
+    rng = torch.Generator().manual_seed(SEED)
+    some = torch.randperm(num_samples, generator=rng)[: args.rows]
+    chunks = some.split(1024)
+    rows: list[Row] = []
+
+    def add(
+        part: str, done: int, whole: int, function: Callable[[], Result]
+    ) -> Result:
+        start, used = time.perf_counter(), time.process_time()
+        result = function()
+        used = time.process_time() - used
+        seconds = time.perf_counter() - start
+        rows.append(
+            {
+                'part': part,
+                'measured on': f'{done:,} of {whole:,}',
+                'fraction': done / whole,
+                'seconds': seconds,
+                'CPU seconds': used,
+                'all rows, CPU seconds': used * whole / done,
+            }
+        )
+        return result
+
+    anchored = miner._anchored_in_random_views(views, SEED)
+    triplets = miner._triplets(anchored, bank, graph, some, rng)
+    iterations = args.iterations
+    batches = add(
+        'triplet sampling (GAN batches)',
+        iterations,
+        iterations,
+        lambda: list(islice(triplets, iterations)),
+    )
+    add(
+        'GAN steps on these batches',
+        iterations,
+        iterations,
+        lambda: miner.gan.fit(iter(batches), batches[0], lambda report: None),
+    )
+    add(
+        'triplets for mining, one view',
+        len(some),
+        num_samples,
+        lambda: [
+            miner.sampler.sample(views[0, c], c, bank, graph, rng)
+            for c in chunks
+        ],
+    )
+    for backend in ('auto', 'torch', 'faiss'):
+        search = partial(nearest_rows, bank=bank, k=10, backend=backend)
+
+        def search_all(search: Callable = search) -> None:
+            for c in chunks:
+                search(bank[c], exclude=c)
+
+        add(
+            f'top-10 around proxies, one view, {backend}',
+            len(some),
+            num_samples,
+            search_all,
+        )
+    num_pairs = min(10 * num_samples, args.max_pairs)
+    pairs = Candidates(
+        torch.randint(num_samples, (num_pairs,), generator=rng).int(),
+        torch.randint(num_samples, (num_pairs,), generator=rng).int(),
+        torch.rand(num_pairs, generator=rng, dtype=torch.float64),
+    )
+    for name, cap in (('selection', None), ('selection, at most 20', 20)):
+
+        def select(cap: int | None = cap) -> tuple[Tensor, Tensor]:
+            kept = edge_selection.trim(pairs, graph, DEGREE, max_degree=cap)
+            return edge_selection.select_edges(
+                kept, graph, DEGREE, max_degree=cap
+            )
+
+        edges = add(name, num_pairs, 10 * num_samples, select)
+    num_edges = len(edges[0])
+    add('insertion', num_edges, num_edges, lambda: graph.add_edges(*edges))
+    return rows
+
+
+def measure_insertion(args: argparse.Namespace) -> list[Row]:
+    """Time and memory of random edges, twice, and of asking for them."""
+    generator = torch.Generator().manual_seed(SEED)
+    graph = NeighborGraph(args.num_samples)
+    rows: list[Row] = []
+    for text in ('into an empty graph', 'as many again'):
+        src, dst = torch.randint(
+            args.num_samples, (2, args.num_edges), generator=generator
+        )
+        seconds: list[float] = []
+
+        def insert(src=src, dst=dst, seconds=seconds) -> None:
+            start, used = time.perf_counter(), time.process_time()
+            graph.add_edges(src, dst)
+            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - used)
+
+        extra = peak_memory(insert)
+        stored = graph.indices.nbytes
+        rows.append(
+            {
+                'edges given': f'{args.num_edges:,} {text}',
+                'seconds': seconds[0],
+                'CPU seconds': seconds[1],
+                'edges held': graph.num_edges,
+                'bytes an edge': stored / graph.num_edges,
+                'bytes a sample': graph.indptr.nbytes / graph.num_samples,
+                'peak while inserting, MiB': extra / 2**20,
+            }
+        )
+    return rows
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('part', choices=('stage', 'parts', 'insertion'))
+    parser.add_argument('--config', default=str(ROOT / 'configs/demo.py'))
+    parser.add_argument('--checkpoint', type=Path, help='for stage')
+    parser.add_argument(
+        '--data-root', default=str(ROOT / 'data/digits_textures')
+    )
+    parser.add_argument('--num-samples', type=int, default=1_281_167)
+    parser.add_argument('--rows', type=int, default=4096, help='for parts')
+    parser.add_argument(
+        '--iterations', type=int, default=50, help='of the GAN'
+    )
+    parser.add_argument('--max-pairs', type=int, default=20_000_000)
+    parser.add_argument('--num-edges', type=int, default=10_000_000)
+    parser.add_argument('--threads', type=int, help='torch threads')
+    parser.add_argument('--out', type=Path, help='JSON file to write')
+    args = parser.parse_args(argv)
+    if args.part == 'stage' and args.checkpoint is None:
+        parser.error('stage needs --checkpoint, of a model of --config')
+    return args
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure as the command line says."""
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    if args.part == 'stage':
+        title = f'Mining stage of {Path(args.config).name}, one process'
+        rows = measure_stage(args)
+    elif args.part == 'parts':
+        title = (
+            f'Parts of mining: N = {args.num_samples:,}, D = {FEAT_DIM}, '
+            'random clustered features'
+        )
+        rows = measure_parts(args)
+    else:
+        title = f'Edges into a graph of {args.num_samples:,} samples'
+        rows = measure_insertion(args)
+    report(title, rows, out=args.out)
+
+
+if __name__ == '__main__':
+    main(parse_args())
