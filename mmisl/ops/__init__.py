@@ -1,5 +1,5 @@
 from .bank_softmax import bank_logsumexp, bank_softmax, bank_softmax_kl
-from .nearest_rows import nearest_rows
+from .nearest_rows import SEARCH_BACKENDS, nearest_rows
 from .segment import segment_argmax, segment_logsumexp
 from .sharded_rows import (
     ShardedRows,
@@ -9,6 +9,7 @@ from .sharded_rows import (
 )
 
 __all__ = [
+    'SEARCH_BACKENDS',
     'ShardedRows',
     'all_finite',
     'bank_logsumexp',

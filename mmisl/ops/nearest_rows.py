@@ -13,7 +13,7 @@ from .row_products import FaissProducts, IVFProducts, Products, TorchProducts
 from .sharded_rows import ShardedRows
 from .sharded_search import search_shards
 
-BACKENDS = ('auto', 'torch', 'faiss', 'faiss_ivf')
+SEARCH_BACKENDS = ('auto', 'torch', 'faiss', 'faiss_ivf')
 
 # On a CPU with one thread and N from 5 k to 1.28 M, faiss took 0.4 to 0.7 of
 # the time of the torch search for 1,024 queries and 4 to 7 times as much for
@@ -216,7 +216,8 @@ def _check(
             f'{tuple(exclude.shape)} for {len(queries)} queries; use -1 '
             'where nothing is left out'
         )
-    if backend not in BACKENDS:
+    if backend not in SEARCH_BACKENDS:
         raise ValueError(
-            f'backend must be one of {", ".join(BACKENDS)}, got {backend!r}'
+            f'backend must be one of {", ".join(SEARCH_BACKENDS)}, got '
+            f'{backend!r}'
         )

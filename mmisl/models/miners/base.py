@@ -211,6 +211,19 @@ def check_topk(topk: int) -> int:
     return topk
 
 
+def check_search(search: str, allowed: Sequence[str]) -> str:
+    """Return ``search`` if it is a backend that the miner can use.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if search not in allowed:
+        raise ValueError(
+            f'search must be one of {", ".join(allowed)}, got {search!r}'
+        )
+    return search
+
+
 def own_chunks(
     num_samples: int, chunk_rows: int, device: torch.device
 ) -> Iterator[tuple[int, Tensor]]:

@@ -11,12 +11,20 @@ from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmisl.ops import nearest_rows, share_queries
+from mmisl.ops import SEARCH_BACKENDS, nearest_rows, share_queries
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
 from ..gans import GANReport, ProxyGAN, TripletSampler
-from .base import BaseMiner, Rows, Views, check_topk, own_chunks, unit_mean
+from .base import (
+    BaseMiner,
+    Rows,
+    Views,
+    check_search,
+    check_topk,
+    own_chunks,
+    unit_mean,
+)
 from .edge_selection import Candidates
 
 _CHUNK_ROWS = 1024
@@ -75,6 +83,9 @@ class GANMiner(BaseMiner):
         ranking (str): What makes a pair confident: ``'margin'``, cosine minus
             threshold; ``'votes'``, views that accept it, then cosine;
             ``'similarity'``, cosine to the proxy. Defaults to ``'margin'``.
+        search (str): Backend of :func:`mmisl.ops.nearest_rows` for the rows
+            around proxies: ``'auto'``, ``'torch'`` or ``'faiss'``, all exact.
+            Defaults to ``'auto'``.
         batch_size (int): Triplets of one GAN iteration. Defaults to 128.
         training (dict, optional): Arguments of :class:`AdversarialTrainer`.
         max_degree (int, optional): See :class:`BaseMiner`.
@@ -97,6 +108,7 @@ class GANMiner(BaseMiner):
         generator: str = 'mlp',
         anchor: str = 'view',
         ranking: str = 'margin',
+        search: str = 'auto',
         batch_size: int = 128,
         training: dict | None = None,
         max_degree: int | None = None,
@@ -120,6 +132,9 @@ class GANMiner(BaseMiner):
             raise ValueError(f'batch_size must be >= 1, got {batch_size}')
         self.score_thr = score_thr
         self.sim_thr = sim_thr
+        # Proxies come by the chunk, and an index would be built for each.
+        exact = tuple(name for name in SEARCH_BACKENDS if name != 'faiss_ivf')
+        self.search = check_search(search, exact)
         self.topk = check_topk(topk)
         self.feat_dim = feat_dim
         self.anchor = anchor
@@ -189,7 +204,7 @@ class GANMiner(BaseMiner):
         proxy, score = self.gan(anchors, bank[positive], bank[negative])
         threshold = self.sim_thr + (1 - score) * (1 - self.sim_thr)  # (B,)
         cosine, row = nearest_rows(
-            proxy, bank, self.topk, exclude=sample_idx
+            proxy, bank, self.topk, exclude=sample_idx, backend=self.search
         )  # (B, k)
         passed = score > self.score_thr
         accept = (cosine > threshold.unsqueeze(1)) & passed.unsqueeze(1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+from mmengine.dist import get_world_size
 from torch import Tensor
 
-from mmisl.ops import nearest_rows
+from mmisl.ops import SEARCH_BACKENDS, nearest_rows
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
@@ -13,6 +14,7 @@ from .base import (
     BaseMiner,
     Rows,
     Views,
+    check_search,
     check_topk,
     gather_rows,
     mean_view,
@@ -36,6 +38,9 @@ class KNNMiner(BaseMiner):
             common, equal counts by cosine. Defaults to ``'similarity'``.
         num_shared (int): Length of the lists that are compared.
             Defaults to 20.
+        search (str): Backend of :func:`mmisl.ops.nearest_rows`. The
+            approximate ``'faiss_ivf'`` builds its index once a round and
+            logs its recall. Defaults to ``'auto'``, which is exact.
         max_degree (int, optional): See :class:`BaseMiner`.
         mutual (bool): See :class:`BaseMiner`.
 
@@ -50,6 +55,7 @@ class KNNMiner(BaseMiner):
         source: str = 'bank',
         ranking: str = 'similarity',
         num_shared: int = 20,
+        search: str = 'auto',
         max_degree: int | None = None,
         mutual: bool = False,
     ) -> None:
@@ -65,6 +71,7 @@ class KNNMiner(BaseMiner):
             )
         if num_shared < 1:
             raise ValueError(f'num_shared must be >= 1, got {num_shared}')
+        self.search = check_search(search, SEARCH_BACKENDS)
         self.topk = check_topk(topk)
         self.source = source
         self.ranking = ranking
@@ -79,9 +86,18 @@ class KNNMiner(BaseMiner):
         depth = self.topk
         if self.ranking == 'shared_neighbors':
             depth = max(depth, self.num_shared)
+        # An approximate index is built anew by each call: one for all rows.
+        one_call = -(-len(feats) // get_world_size())
+        chunk_rows = one_call if self.search == 'faiss_ivf' else _CHUNK_ROWS
         shares, cosines, lists = [], [], []
-        for _, rows in own_chunks(len(feats), _CHUNK_ROWS, feats.device):
-            cosine, row = nearest_rows(feats[rows], feats, depth, exclude=rows)
+        for _, rows in own_chunks(len(feats), chunk_rows, feats.device):
+            cosine, row = nearest_rows(
+                feats[rows],
+                feats,
+                depth,
+                exclude=rows,
+                backend=self.search,
+            )
             shares.append(rows)
             cosines.append(cosine[:, : self.topk])
             lists.append(row)

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from mmisl.models.miners import knn_miner
+from mmisl.ops import nearest_rows
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
@@ -142,3 +143,41 @@ def test_init__argument_out_of_range_is_named(slip, text):
 def test_propose__topk_below_one_is_refused():
     with pytest.raises(ValueError, match='topk must be >= 1, got 0'):
         make_miner(topk=0).propose(*make_inputs(), seed=0)
+
+
+@pytest.mark.parametrize('search', ['torch', 'faiss'])
+def test_propose__exact_search_by_any_backend(search):
+    if search == 'faiss':
+        pytest.importorskip('faiss')
+    inputs = make_inputs(torch.float32)
+    expected = plain_candidates(inputs[1], 3)
+    miner = make_miner(topk=3, search=search)
+    assert_proposes(miner, inputs, expected, TOLERANCE[torch.float32])
+
+
+def test_propose__approximate_search_is_one_call(monkeypatch):
+    pytest.importorskip('faiss')
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(kwargs['backend'])
+        return nearest_rows(*args, **kwargs)
+
+    monkeypatch.setattr(knn_miner, 'nearest_rows', counted)
+    monkeypatch.setattr(knn_miner, '_CHUNK_ROWS', 4)
+    views, bank, graph = make_inputs(torch.float32, num_samples=45)
+    candidates, _ = make_miner(topk=2, search='faiss_ivf').propose(
+        views, bank, graph, seed=0
+    )
+    assert calls == ['faiss_ivf']
+    # A single list at this size, so that nothing is missed.
+    assert len(candidates) == 45 * 2
+
+
+@pytest.mark.parametrize(
+    ('miner', 'search'), [('KNNMiner', 'annoy'), ('GANMiner', 'faiss_ivf')]
+)
+def test_init__search_that_is_not_offered(miner, search):
+    message = f'search must be one of auto, torch, faiss.*got {search!r}'
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(dict(type=miner, search=search))
