@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import warnings
 
 
 def import_mmpretrain_datasets() -> None:
@@ -15,3 +16,15 @@ def import_mmpretrain_datasets() -> None:
     """
     with contextlib.redirect_stdout(io.StringIO()):
         importlib.import_module('mmpretrain.datasets')
+
+
+def import_mmpretrain_models() -> None:
+    """Import ``mmpretrain.models`` without a warning about mmcv's ops.
+
+    mmcv 2.3.6 without compiled ops, which is all that pretraining needs, warns
+    of an attention layer that nothing here uses, and advises to install what
+    is installed.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDef')
+        importlib.import_module('mmpretrain.models')

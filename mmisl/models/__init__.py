@@ -1,3 +1,8 @@
+# ruff: noqa: E402
+from mmisl.compat import import_mmpretrain_models
+
+import_mmpretrain_models()  # before the modules that need it
+
 from .algorithms import ISL
 from .backbones import AlexNetBN
 from .data_preprocessors import (
