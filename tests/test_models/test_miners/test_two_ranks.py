@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
+from ranks import run_on_ranks
 
 from mmisl.models.memories import MemoryBank
 from mmisl.models.miners import (
@@ -118,24 +117,11 @@ def run_all():
         gan_miner._CHUNK_ROWS = chunk_rows
 
 
-def run_rank(rank, folder):
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        'gloo', f'file://{folder}/store', rank=rank, world_size=2
-    )
-    torch.save(run_all(), f'{folder}/{rank}.pth')
-    dist.destroy_process_group()
-
-
 @pytest.fixture(scope='module')
 def results(tmp_path_factory):
     """Of one process, and of rank 0 and 1 of two."""
     folder = tmp_path_factory.mktemp('two_ranks')
-    mp.spawn(run_rank, (str(folder),), nprocs=2)
-    ranks = [
-        torch.load(folder / f'{rank}.pth', weights_only=True)
-        for rank in range(2)
-    ]
+    ranks = run_on_ranks(run_all, 2, folder)
     return run_all(), *ranks
 
 
