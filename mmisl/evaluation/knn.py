@@ -62,7 +62,8 @@ def knn_votes(
     for name, number in (('k', k), ('temperature', temperature)):
         if not number > 0:
             raise ValueError(f'{name} must be greater than 0, got {number}')
-    if not (torch.isfinite(queries).all() and all_finite(gallery)):
+    # Both asked in any case: with shards the second is a collective call.
+    if not all([all_finite(gallery), all_finite(queries)]):
         raise ValueError(_not_finite_message(queries, gallery))
     labels = labels.to(gallery.device)
     if isinstance(gallery, ShardedRows):

@@ -83,7 +83,8 @@ class ISLHead(BaseModule):
         """Compute the three terms, each summed and divided by B.
 
         No shape depends on values of the device, so a GPU is never waited
-        for, provided ``sample_idx`` lies on the host.
+        for, provided ``sample_idx`` lies on the host and the bank on no
+        other rank.
 
         Args:
             feats (Tensor): (B, D) float, norm 1, with gradient. Half

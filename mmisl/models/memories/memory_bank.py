@@ -138,7 +138,7 @@ class MemoryBank(BaseModule):
         for block, begin in enumerate(range(0, num_samples, _BLOCK_ROWS)):
             mixed = np.random.SeedSequence((self.seed, block))
             generator = torch.Generator().manual_seed(
-                int(mixed.generate_state(1, np.uint64)[0] >> 1)
+                int(mixed.generate_state(1, np.uint64)[0]) >> 1
             )
             size = min(_BLOCK_ROWS, num_samples - begin)
             part = torch.randn(size, self.bank.shape[1], generator=generator)
