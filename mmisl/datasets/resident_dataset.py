@@ -25,8 +25,9 @@ class ResidentDataset(InstanceDataset):
     holds all of it: 3 x H x W bytes an image, 153.6 MB for CIFAR-10.
 
     The pipeline must not draw random numbers; augment with
-    :class:`mmisl.AugmentingPreprocessor`. The batches are bit-equal to those
-    of ``InstanceDataset`` with the same pipeline.
+    :class:`mmisl.AugmentingPreprocessor`. The images of a batch are bit-equal
+    to those of ``InstanceDataset`` with the same pipeline; data samples carry
+    no labels, so it serves for training, not for validation.
 
     Args:
         dataset (dict | Dataset): As of :class:`InstanceDataset`. Its

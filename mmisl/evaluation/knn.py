@@ -70,22 +70,19 @@ def knn_votes(
         rows: Tensor | ShardedRows = gallery.map(_unit)
     else:
         rows = _unit(gallery)
+    # A single call, which with shards every rank makes once.
+    similarity, nearest = nearest_rows(
+        _unit(queries.to(gallery.device)),
+        rows,
+        k,
+        block_queries=chunk_size,
+        block_rows=gallery_chunk_size,
+    )  # (Q, k) each
+    weights = ((similarity - similarity[:, :1]) / temperature).exp()
+    # A vote may be small, but it must not round to none.
+    weights = weights.clamp_min(torch.finfo(weights.dtype).tiny)
     votes = torch.zeros(len(queries), num_classes, device=gallery.device)
-    for chunk_votes, chunk in zip(
-        votes.split(chunk_size), queries.split(chunk_size), strict=True
-    ):
-        similarity, nearest = nearest_rows(
-            normalize(chunk.to(gallery.device, torch.float32), dim=1),
-            rows,
-            k,
-            block_queries=chunk_size,
-            block_rows=gallery_chunk_size,
-        )  # (chunk, k) each
-        weights = ((similarity - similarity[:, :1]) / temperature).exp()
-        # A vote may be small, but it must not round to none.
-        weights = weights.clamp_min(torch.finfo(weights.dtype).tiny)
-        chunk_votes.scatter_add_(1, labels[nearest], weights)
-    return votes
+    return votes.scatter_add_(1, labels[nearest], weights)
 
 
 def vote_ranks(votes: Tensor, labels: Tensor) -> Tensor:

@@ -74,11 +74,17 @@ def nearest_rows(
         float64 if an input is; rows (Q, k) int64.
 
     Raises:
-        ValueError: If shapes disagree or an argument is out of range.
+        ValueError: If shapes disagree, an argument is out of range, or
+            ``'faiss_ivf'`` is to search shards.
         ImportError: If faiss is asked for and missing.
     """
     _check(queries, bank, k, exclude, backend)
     if isinstance(bank, ShardedRows):
+        if backend == 'faiss_ivf':
+            raise ValueError(
+                "backend 'faiss_ivf' does not search a sharded bank; use an "
+                "exact one such as 'auto'"
+            )
         search = partial(
             nearest_rows,
             backend=backend,
@@ -108,7 +114,7 @@ def nearest_rows(
         products = FaissProducts(bank)
     else:
         products = IVFProducts(bank)
-        _log_recall(queries, bank, columns, products)
+        _log_recall(queries, bank, columns, exclude, products)
     parts = [
         _search(block, bank, columns, left_out, products)
         for block, left_out in zip(
@@ -167,13 +173,20 @@ def _rank(
 
 
 def _log_recall(
-    queries: Tensor, bank: Tensor, columns: int, products: IVFProducts
+    queries: Tensor,
+    bank: Tensor,
+    columns: int,
+    exclude: Tensor,
+    products: IVFProducts,
 ) -> None:
     """Compare an approximate index with the exact search on some queries."""
     step = -(-len(queries) // _RECALL_QUERIES)
-    some = queries[::step]
-    _, exact = nearest_rows(some, bank, columns, backend='torch')
-    found, _ = products.largest(some, columns)
+    some, left_out = queries[::step], exclude[::step]
+    # Without the excluded rows: they would be found in any case.
+    _, exact = nearest_rows(
+        some, bank, columns, exclude=left_out, backend='torch'
+    )
+    _, found = _search(some, bank, columns, left_out, products)
     hit = (exact.unsqueeze(2) == found.unsqueeze(1)).any(2)
     print_log(
         f'faiss_ivf: recall {100 * hit.float().mean():.1f} % of the '

@@ -129,12 +129,14 @@ class ShardedRows:
         """Bring the whole matrix to the main rank's host memory.
 
         Args:
-            chunk_rows (int): Rows of each rank that travel at a time.
+            chunk_rows (int): Rows of all ranks that travel at a time; every
+                rank's device holds so many.
 
         Returns:
             Tensor | None: (N, D) on the CPU of rank 0, None elsewhere.
         """
         world_size, share = get_world_size(), num_local_rows(self.num_rows, 0)
+        chunk_rows = max(1, chunk_rows // world_size)  # of each rank
         whole = None
         if get_rank() == 0:
             whole = torch.empty(self.shape, dtype=self.dtype)
@@ -186,6 +188,7 @@ class QueryExchange:
     ) -> None:
         self.num_queries = num_queries
         self.shared = shared
+        self.counts = [num_queries]
         if not shared:
             count = torch.tensor([num_queries], device=device)
             self.counts = torch.cat(all_gather(count)).tolist()

@@ -199,6 +199,12 @@ def test_nearest_rows__shards_give_the_bits_of_one_process(results, shared):
             assert torch.equal(row, expected[1])
 
 
+def test_nearest_rows__shards_refuse_an_approximate_search():
+    rows = ShardedRows(torch.zeros(NUM_ROWS, DIM), NUM_ROWS)
+    with pytest.raises(ValueError, match="'faiss_ivf' does not search a shar"):
+        nearest_rows(torch.zeros(2, DIM), rows, 1, backend='faiss_ivf')
+
+
 def test_init__wrong_share_is_refused():
     with pytest.raises(ValueError, match='holds 11 of 11 rows, got 10'):
         ShardedRows(torch.zeros(10, DIM), NUM_ROWS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from mmengine.dist import broadcast
 from torch import Tensor, nn
 
 from .triplet_gan import (
@@ -206,7 +207,7 @@ def evaluate(
     held_out: Triplet,
     iteration: int,
 ) -> GANReport:
-    """Measure the balance on held-out triplets.
+    """Measure the balance on held-out triplets; rank 0's on all ranks.
 
     Raises:
         RuntimeError: If a loss is not finite.
@@ -218,14 +219,18 @@ def evaluate(
     as_positive = discriminator(anchor, proxy, negative)
     fake = 0.5 * (as_negative.sigmoid() + as_positive.sigmoid())
     near = 0.5 * ((proxy * positive).sum(1) + (proxy * negative).sum(1))
-    loss_g, loss_d, gap, proxy_similarity = torch.stack(
+    values = torch.stack(
         [
             generator_loss(as_negative, as_positive),
             discriminator_loss(real, as_negative, as_positive),
             (real.sigmoid() - fake).mean(),
             near.mean(),
         ]
-    ).tolist()  # the device is waited for once
+    )
+    # What follows decides when to stop: a last bit that differs between
+    # ranks must not let one leave a loop of collective calls alone.
+    broadcast(values)
+    loss_g, loss_d, gap, proxy_similarity = values.tolist()
     if not (math.isfinite(loss_g) and math.isfinite(loss_d)):
         raise RuntimeError(
             f'the GAN diverged at iteration {iteration}: generator loss '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from mmengine.dist import get_world_size
 from torch import Tensor
 
 from mmisl.ops import ShardedRows
@@ -185,6 +186,25 @@ def _choose_draw(
     if isinstance(bank, Tensor):
         similarity = _similarity_to_draws(anchors, bank, draws)  # (B, K)
         return _best_of([_extremes(similarity, limit, None)])
+    # Every rank holds the draws of all ranks: fewer at a time the more.
+    most = max(bank.exchange(len(anchors)).counts)
+    at_once = max(1, _VALUES_AT_ONCE // (draws.shape[1] * get_world_size()))
+    slots = [
+        _choose_on_shards(
+            anchors[begin : begin + at_once],
+            bank,
+            draws[begin : begin + at_once],
+            None if limit is None else limit[begin : begin + at_once],
+        )
+        for begin in range(0, max(most, 1), at_once)
+    ]
+    return torch.cat(slots)
+
+
+def _choose_on_shards(
+    anchors: Tensor, bank: ShardedRows, draws: Tensor, limit: Tensor | None
+) -> Tensor:
+    """:func:`_choose_draw` for as many anchors as fit at a time."""
     exchange = bank.exchange(len(anchors))
     # The largest message of all: half of it where indices fit 32 bits.
     narrow = torch.int32 if len(bank) < 2**31 else torch.int64

@@ -174,10 +174,10 @@ class MemoryBank(BaseModule):
         """Gather the deferred batches from all ranks and write them.
 
         A sample that occurs more than once is written once, with the mean of
-        its features, so the result depends neither on the order of the batch
-        nor on the number of ranks. Features that are not finite, as an
-        overflow under mixed precision leaves, are not written. No-op if
-        nothing was deferred. Never waits for the device.
+        its features, so but for rounding the result depends neither on the
+        order of the batch nor on the number of ranks. Features that are not
+        finite, as an overflow under mixed precision leaves, are not written.
+        No-op if nothing was deferred. Never waits for the device.
         """
         if not self._deferred:
             return
@@ -251,6 +251,12 @@ class MemoryBank(BaseModule):
         if saved is None:
             super()._load_from_state_dict(state_dict, prefix, *args)
             return
+        if self.num_samples and not len(saved):
+            raise ValueError(
+                'the checkpoint holds no rows of the memory bank: a sharded '
+                'bank is saved by AtomicCheckpointHook alone; use one of its '
+                'checkpoints'
+            )
         if self.num_samples not in (0, len(saved)):
             raise ValueError(
                 f'the checkpoint is of {len(saved)} samples, but the '

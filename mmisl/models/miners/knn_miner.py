@@ -113,13 +113,16 @@ class KNNMiner(BaseMiner):
             shared = _count_shared(compared, src, dst)
             # Cosine lies in [-1, 1]: it orders equal counts, nothing more.
             score = shared.double() + 0.25 * score
-        return Candidates(src, dst, score), {}
+        found = dst >= 0  # an approximate search may find too few
+        return Candidates(src[found], dst[found], score[found]), {}
 
 
 def _count_shared(nearest: Tensor, src: Tensor, dst: Tensor) -> Tensor:
     """Size of the intersection of two samples' lists, (M,) int64."""
+    # Rows that a search did not find are in no list, also not in two.
+    other = nearest.masked_fill(nearest < 0, -2)
     parts = [
-        (nearest[s].unsqueeze(2) == nearest[d].unsqueeze(1)).sum((1, 2))
+        (nearest[s].unsqueeze(2) == other[d].unsqueeze(1)).sum((1, 2))
         for s, d in zip(src.split(65536), dst.split(65536))
     ]
     return torch.cat(parts)

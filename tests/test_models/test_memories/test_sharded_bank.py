@@ -115,6 +115,12 @@ def test_checkpoint__of_a_sharded_bank_loads_with_weights_only():
     assert other.num_samples == NUM_SAMPLES
 
 
+def test_load__checkpoint_without_rows_names_the_hook():
+    memory = MemoryBank(NUM_SAMPLES, DIM)
+    with pytest.raises(ValueError, match='by AtomicCheckpointHook alone'):
+        memory.load_state_dict(dict(bank=torch.zeros(0, DIM)))
+
+
 def test_rows__of_one_process_are_the_tensor():
     memory = MemoryBank(NUM_SAMPLES, DIM, sharded=True)
     assert memory.rows is memory.bank

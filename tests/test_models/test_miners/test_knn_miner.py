@@ -174,6 +174,24 @@ def test_propose__approximate_search_is_one_call(monkeypatch):
     assert len(candidates) == 45 * 2
 
 
+@pytest.mark.parametrize('ranking', ['similarity', 'shared_neighbors'])
+def test_mine__rows_that_a_search_missed_are_no_candidates(
+    monkeypatch, ranking
+):
+    def half_missing(*args, **kwargs):
+        similarity, row = nearest_rows(*args, **{**kwargs, 'backend': 'torch'})
+        similarity[::2, 1:], row[::2, 1:] = -torch.inf, -1
+        return similarity, row
+
+    monkeypatch.setattr(knn_miner, 'nearest_rows', half_missing)
+    views, bank, graph = make_inputs(torch.float32)
+    miner = make_miner(topk=3, ranking=ranking, max_degree=4)
+    candidates, _ = miner.propose(views, bank, graph, seed=0)
+    assert len(candidates) == 7 * 1 + 6 * 3
+    assert candidates.dst.min() >= 0
+    assert miner.mine(views, bank, graph, 9.0, seed=0).num_accepted > 0
+
+
 @pytest.mark.parametrize(
     ('miner', 'search'), [('KNNMiner', 'annoy'), ('GANMiner', 'faiss_ivf')]
 )

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 from ranks import run_on_ranks
 
+from mmisl.models.gans import triplets
 from mmisl.models.miners import EntropyMiner, GANMiner, KNNMiner
 from mmisl.models.miners import gan_miner as gan_module
 from mmisl.models.miners import knn_miner as knn_module
@@ -72,9 +73,11 @@ def run_all():
     before = [module._CHUNK_ROWS for module in modules]
     for module in modules:
         module._CHUNK_ROWS = 9  # five chunks: unequal shares
+    values, triplets._VALUES_AT_ONCE = triplets._VALUES_AT_ONCE, 40
     try:
         return {name: mine(make) for name, make in MINERS.items()}
     finally:
+        triplets._VALUES_AT_ONCE = values
         for module, size in zip(modules, before):
             module._CHUNK_ROWS = size
 
