@@ -35,7 +35,7 @@ def test_check_config__configs_have_no_slip():
     'key, value, message',
     [
         ('model.type', 'ISLL', "'ISLL' is not registered; did you mean 'ISL'"),
-        ('model.backbone.type', 'ResNet', "or 'mmpretrain.ResNet'?"),
+        ('model.backbone.type', 'ResNet', "mean .*'mmpretrain.ResNet'?"),
         ('model.backbone.dept', 3, "argument; did you mean 'depth'?"),
         ('model.head.temprature', 1, "ISLHead .* mean 'temperature'?"),
         ('model.backbone.init_cfg', dict(type='Pretraind'), "'Pretrained'"),

@@ -4,6 +4,7 @@ from mmisl.compat import import_mmpretrain_datasets
 
 import_mmpretrain_datasets()  # before the modules that need it
 
+from .cluster_sampler import ClusterSampler  # noqa: E402
 from .digits_textures import make_digits_textures  # noqa: E402
 from .instance_dataset import InstanceDataset  # noqa: E402
 from .instance_sampler import InstanceSampler  # noqa: E402
@@ -11,6 +12,7 @@ from .resident_dataset import ResidentDataset  # noqa: E402
 from .svhn import SVHN  # noqa: E402
 
 __all__ = [
+    'ClusterSampler',
     'InstanceDataset',
     'InstanceSampler',
     'ResidentDataset',

@@ -71,21 +71,25 @@ def extract_shards(
     dataloader: DataLoader,
     num_samples: int,
     *,
+    mode: str = 'tensor',
     description: str = 'features',
     augment: bool = False,
+    device: str | None = None,
 ) -> ShardedRows:
     """As :func:`extract_features`, but a rank keeps what it has encoded.
 
-    Features do not travel.
+    Features do not travel. ``device`` is where they are kept, by default the
+    model's.
     """
     feats = _encode(
         model,
         dataloader,
         num_samples,
-        mode='tensor',
+        mode=mode,
         description=description,
         augment=augment,
         sharded=True,
+        device=device,
     )
     return ShardedRows(feats, num_samples)
 
@@ -100,6 +104,7 @@ def _encode(
     description: str,
     augment: bool,
     sharded: bool,
+    device: str | None = None,
 ) -> Tensor:
     """Rows that this rank encodes: (N_r, D), or (N, D) with 0 elsewhere."""
     model = unwrap_model(model)
@@ -115,7 +120,10 @@ def _encode(
             batch_feats = model(data['inputs'], mode=mode)
             if feats is None:
                 feats = batch_feats.new_zeros(
-                    num_rows, batch_feats.shape[1], dtype=torch.float32
+                    num_rows,
+                    batch_feats.shape[1],
+                    dtype=torch.float32,
+                    device=device or batch_feats.device,
                 )
             rows = torch.tensor(
                 [sample.sample_idx for sample in data['data_samples']]
@@ -123,7 +131,7 @@ def _encode(
             real = rows >= 0  # the others are padded copies
             rows, batch_feats = rows[real], batch_feats[real]
             assert not sharded or (rows % world_size == get_rank()).all()
-            feats[rows // world_size] = batch_feats.float()
+            feats[rows // world_size] = batch_feats.to(feats)
             seen[rows] += 1
     model.train(was_training)
     assert feats is not None, 'the sampler gives every rank a sample'

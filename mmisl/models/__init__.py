@@ -3,7 +3,7 @@ from mmisl.compat import import_mmpretrain_models
 
 import_mmpretrain_models()  # before the modules that need it
 
-from .algorithms import ISL
+from .algorithms import ISL, NPID, BaseAlgorithm
 from .backbones import AlexNetBN
 from .data_preprocessors import (
     AugmentingPreprocessor,
@@ -12,15 +12,17 @@ from .data_preprocessors import (
     BatchRandomHorizontalFlip,
     BatchRandomResizedCrop,
 )
-from .heads import ISLHead
+from .heads import ISLHead, NPIDHead
 from .memories import MemoryBank
 from .miners import EntropyMiner, GANMiner, KNNMiner
 from .necks import ISLNeck
 
 __all__ = [
     'ISL',
+    'NPID',
     'AlexNetBN',
     'AugmentingPreprocessor',
+    'BaseAlgorithm',
     'BatchColorJitter',
     'BatchRandomGrayscale',
     'BatchRandomHorizontalFlip',
@@ -31,4 +33,5 @@ __all__ = [
     'ISLNeck',
     'KNNMiner',
     'MemoryBank',
+    'NPIDHead',
 ]

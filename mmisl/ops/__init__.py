@@ -1,4 +1,5 @@
 from .bank_softmax import bank_logsumexp, bank_softmax, bank_softmax_kl
+from .faiss_library import import_faiss
 from .nearest_rows import SEARCH_BACKENDS, nearest_rows
 from .segment import segment_argmax, segment_logsumexp
 from .sharded_rows import (
@@ -15,6 +16,7 @@ __all__ = [
     'bank_logsumexp',
     'bank_softmax',
     'bank_softmax_kl',
+    'import_faiss',
     'nearest_rows',
     'num_local_rows',
     'segment_argmax',

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABCMeta, abstractmethod
-from types import ModuleType
 
 import torch
 from torch import Tensor
+
+from .faiss_library import import_faiss
+
+_CURE = "use backend='torch'"
 
 
 class Products(metaclass=ABCMeta):
@@ -58,7 +60,7 @@ class FaissProducts(Products):
     """Exhaustive search of faiss, in float32; on its GPU where it has one."""
 
     def __init__(self, bank: Tensor) -> None:
-        self.faiss = _import_faiss()
+        self.faiss = import_faiss(_CURE)
         self.rows = bank.float().cpu().numpy()
         self.slack = _rounding(bank, torch.finfo(torch.float32).eps)
 
@@ -80,7 +82,7 @@ class IVFProducts(Products):
     """Inverted lists of faiss: an eighth of the lists is searched."""
 
     def __init__(self, bank: Tensor) -> None:
-        faiss = _import_faiss()
+        faiss = import_faiss(_CURE)
         rows = bank.float().cpu().numpy()
         # faiss wants some 40 rows a list for its k-means.
         num_lists = max(1, min(4 * int(len(rows) ** 0.5), len(rows) // 40))
@@ -109,20 +111,3 @@ def _rounding(bank: Tensor, eps: float) -> Tensor:
     dtype = torch.promote_types(bank.dtype, torch.float32)
     norm = torch.linalg.vector_norm(bank, dim=1, dtype=dtype)
     return (bank.shape[1] + 8) * eps * norm.amax()
-
-
-def _import_faiss() -> ModuleType:
-    """Import faiss, after torch: both bring an OpenMP, and torch's must win.
-
-    Raises:
-        ImportError: If it is not installed.
-    """
-    try:
-        faiss = importlib.import_module('faiss')
-    except ImportError as error:
-        raise ImportError(
-            "backend 'faiss' needs faiss; install it with pip install "
-            "'mmisl[cpu]' ('mmisl[gpu]' for CUDA), or use backend='torch'"
-        ) from error
-    faiss.omp_set_num_threads(torch.get_num_threads())
-    return faiss

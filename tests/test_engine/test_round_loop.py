@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmisl.engine.loops import round_loop
+from mmisl.engine.loops import mining_stage, round_loop
 from mmisl.ops import ShardedRows
 
 
@@ -41,11 +41,11 @@ def test_average_batch_norm__one_process_is_left_alone():
 def test_narrow__large_views_are_half_precision(shards):
     feats = torch.rand(5, 3)
     view = ShardedRows(feats, 5) if shards else feats
-    assert round_loop._narrow(view, 2) is view
+    assert mining_stage._narrow(view, 2) is view
     # Two views of 5 x 3 x 4 bytes.
-    with mock.patch.object(round_loop, '_HALF_VIEWS_FROM', 119):
-        narrow = round_loop._narrow(view, 2)
+    with mock.patch.object(mining_stage, '_HALF_VIEWS_FROM', 119):
+        narrow = mining_stage._narrow(view, 2)
     assert narrow.dtype == torch.float16
     assert narrow.shape == (5, 3)
-    with mock.patch.object(round_loop, '_HALF_VIEWS_FROM', 120):
-        assert round_loop._narrow(view, 2) is view
+    with mock.patch.object(mining_stage, '_HALF_VIEWS_FROM', 120):
+        assert mining_stage._narrow(view, 2) is view

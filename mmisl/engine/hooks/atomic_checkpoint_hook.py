@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 
@@ -32,7 +33,9 @@ class AtomicCheckpointHook(CheckpointHook):
       replace a good checkpoint.
     - Loading is strict: a key that is missing or left over is an error, not a
       warning, and ``--resume`` insists on the optimizer's state.
-    - It is also written after each mining stage.
+    - It is also written after each mining stage, unless ``after_mining`` is
+      off, as where samples are clustered in every epoch: such a stage is then
+      done once more by a run that resumes.
 
     Args:
         interval (int): Encoder epochs between checkpoints. Defaults to 1.
@@ -43,6 +46,8 @@ class AtomicCheckpointHook(CheckpointHook):
         rule (str): ``'greater'`` or ``'less'``: which value of it is better.
             Defaults to ``'greater'``.
         strict (bool): Whether loading is strict. Defaults to True.
+        after_mining (bool): Whether to save after each mining stage as well.
+            Defaults to True.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class AtomicCheckpointHook(CheckpointHook):
         save_best: str | None = None,
         rule: str = 'greater',
         strict: bool = True,
+        after_mining: bool = True,
     ) -> None:
         super().__init__(
             interval=interval,
@@ -61,6 +67,7 @@ class AtomicCheckpointHook(CheckpointHook):
             rule=rule if save_best else None,
         )
         self.strict = strict
+        self.saves_after_mining = after_mining
 
     def before_train(self, runner: Runner) -> None:
         """Write to the work directory; know what an earlier part kept."""
@@ -70,7 +77,9 @@ class AtomicCheckpointHook(CheckpointHook):
         runner.logger.info(f'Checkpoints are written to {self.out_dir}.')
 
     def after_mining(self, runner: Runner) -> None:
-        """Save the graph that was mined, under the name of its epoch."""
+        """Save what was mined, under the name of its epoch."""
+        if not self.saves_after_mining:
+            return
         meta = dict(epoch=runner.epoch, iter=runner.iter)
         self._save_checkpoint_with_step(runner, runner.epoch, meta)
 
@@ -170,7 +179,8 @@ class AtomicCheckpointHook(CheckpointHook):
         partial = Path(self.out_dir, f'{name}.partial')
         try:
             # A bank that is split over the ranks is saved whole.
-            with unwrap_model(runner.model).memory.collected():
+            memory = unwrap_model(runner.model).memory
+            with nullcontext() if memory is None else memory.collected():
                 runner.save_checkpoint(
                     self.out_dir, partial.name, meta=dict(meta)
                 )

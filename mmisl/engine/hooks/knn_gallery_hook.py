@@ -14,6 +14,7 @@ from mmisl.ops import ShardedRows
 from mmisl.registry import HOOKS
 
 from ..feature_extraction import extract_features, extract_shards
+from ..gallery import gallery_loader
 from ..unwrapping import unwrap_model
 
 
@@ -23,9 +24,9 @@ class KNNGalleryHook(Hook):
 
     During training the gallery is the memory bank, which costs nothing; it
     holds running features of augmented views. The last validation of a run,
-    and every test, also votes with features of the training images encoded
-    anew under the test transforms: ``knn/recomputed_top1`` is the number to
-    report.
+    every test, and every validation of an algorithm without a bank, also
+    votes with features of the training images encoded anew under the test
+    transforms: ``knn/recomputed_top1`` is the number to report.
 
     # Deviates from the released code (``test.py``): its recomputation writes
     # into the bank that training goes on with, and puts the last partial
@@ -42,8 +43,11 @@ class KNNGalleryHook(Hook):
         """Vote with the bank; at the end of the run also recomputed."""
         loop = runner.train_loop
         labels = _labels(loop.dataloader.dataset)
-        galleries = dict(bank=(unwrap_model(runner.model).memory.rows, labels))
-        if loop.epoch >= loop.max_epochs:
+        memory = unwrap_model(runner.model).memory
+        galleries = {}
+        if memory is not None:
+            galleries['bank'] = (memory.rows, labels)
+        if memory is None or loop.epoch >= loop.max_epochs:
             galleries['recomputed'] = self._recompute(runner)
         _set_galleries(runner.val_loop.evaluator.metrics, galleries)
 
@@ -51,25 +55,18 @@ class KNNGalleryHook(Hook):
         """Vote with the bank of the checkpoint, and recomputed."""
         feats, labels = self._recompute(runner)
         galleries = dict(recomputed=(feats, labels))
-        rows = unwrap_model(runner.model).memory.rows
-        if len(rows):
-            galleries['bank'] = (rows, labels)
+        memory = unwrap_model(runner.model).memory
+        if memory is not None and memory.num_samples:
+            galleries['bank'] = (memory.rows, labels)
         _set_galleries(runner.test_loop.evaluator.metrics, galleries)
 
     def _recompute(
         self, runner: Runner
     ) -> tuple[Tensor | ShardedRows, Tensor]:
-        if 'gallery_dataloader' not in runner.cfg:
-            raise ValueError(
-                'KNNGalleryHook needs gallery_dataloader in the config: the '
-                'training images under the test transforms, as in '
-                'configs/_base_/datasets/cifar10.py'
-            )
-        loader = runner.build_dataloader(
-            runner.cfg.gallery_dataloader, seed=runner.seed
-        )
+        loader = gallery_loader(runner)
         dataset: Any = loader.dataset
-        is_split = unwrap_model(runner.model).memory.is_split
+        memory = unwrap_model(runner.model).memory
+        is_split = memory is not None and memory.is_split
         extract = extract_shards if is_split else extract_features
         feats = extract(
             runner.model, loader, dataset.num_instances, description='gallery'

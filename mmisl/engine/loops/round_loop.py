@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import math
-
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from mmisl.datasets import InstanceDataset, InstanceSampler
-from mmisl.evaluation import graph_statistics, mining_warnings
-from mmisl.ops import ShardedRows
+from mmisl.datasets import ClusterSampler, InstanceDataset
 from mmisl.registry import LOOPS
 
-from ..feature_extraction import extract_features, extract_shards
 from ..seeding import derive_seed, reseed
 from ..unwrapping import unwrap_model
+from .mining_stage import (
+    encode_augmented,
+    encode_plain,
+    mining_settings,
+    report_stage,
+    take,
+)
 from .round_state import RoundSchedule, RoundState
 
 _STATE_KEY = 'round_state'
 # Reading a loss waits for the device, so not every iteration is checked.
 _CHECK_INTERVAL = 50
-# 2 GiB: 8 views of ImageNet would take 5.2 GB in single precision.
-_HALF_VIEWS_FROM = 2**31
 
 
 @LOOPS.register_module()
@@ -41,20 +39,24 @@ class RoundBasedTrainLoop(BaseLoop):
     seeded by its place in the run, and a stage that was cut short starts anew.
 
     Args:
-        runner (Runner): Holds a model with ``mine``, such as
-            :class:`mmisl.ISL`.
+        runner (Runner): Holds a :class:`mmisl.BaseAlgorithm`, or a model
+            that answers to the same calls.
         dataloader (dict | DataLoader): Over an
             :class:`mmisl.InstanceDataset`.
-        max_rounds (int): Rounds. Mining follows all but the last.
+        max_rounds (int): Rounds. Mining follows all but the last. One round
+            is a run without mining.
         encoder (dict): ``max_epochs`` of a round; optionally
-            ``first_epochs`` of round 0 (default: the same), ``val_interval``
-            in epochs (default 1; 0 validates at the end only) and
-            ``restart_lr`` (default False): whether each round starts with
-            the learning rate schedule anew, as AND does; the schedule is
-            then that of one round.
-        mining (dict): ``num_views`` encoded per sample and
+            ``first_epochs`` of round 0 (default: the same; 0 mines first),
+            ``val_interval`` in epochs (default 1; 0 validates at the end
+            only) and ``restart_lr`` (default False): whether each round
+            starts with the learning rate schedule anew, as AND does; the
+            schedule is then that of one round.
+        mining (dict, optional): For an algorithm that mines a graph from
+            augmented views, ``num_views`` encoded per sample;
             ``quota_per_round``, mean neighbours per sample that each mining
-            adds.
+            adds; and ``refresh_bank`` (default False): whether the bank takes
+            the mean of the views before they are mined, as it must when
+            weights come from elsewhere. Others take no key here.
 
     Raises:
         TypeError: If the data set is not an ``InstanceDataset``.
@@ -67,7 +69,7 @@ class RoundBasedTrainLoop(BaseLoop):
         dataloader: dict | DataLoader,
         max_rounds: int,
         encoder: dict,
-        mining: dict,
+        mining: dict | None = None,
     ) -> None:
         super().__init__(runner, dataloader)
         dataset = self.dataloader.dataset
@@ -79,9 +81,10 @@ class RoundBasedTrainLoop(BaseLoop):
                 "dict(type='mmisl.InstanceDataset', dataset=...)"
             )
         self.runner.visualizer.dataset_meta = dataset.metainfo
+        model = unwrap_model(runner.model)
         # Before a checkpoint is loaded: the bank must have its size by then.
-        unwrap_model(runner.model).set_num_samples(dataset.num_instances)
-        encoder = _take(
+        model.set_num_samples(dataset.num_instances)
+        encoder = take(
             'encoder',
             encoder,
             max_epochs=None,
@@ -89,16 +92,9 @@ class RoundBasedTrainLoop(BaseLoop):
             val_interval=1,
             restart_lr=False,
         )
-        mining = _take('mining', mining, num_views=None, quota_per_round=None)
-        if mining['num_views'] < 1 or mining['quota_per_round'] < 0:
-            raise ValueError(
-                'mining needs num_views >= 1 and quota_per_round >= 0, got '
-                f'{mining["num_views"]} and {mining["quota_per_round"]}'
-            )
+        self.mining = mining_settings(model, mining or {}, max_rounds)
         self.restart_lr = encoder.pop('restart_lr')
         self.schedule = RoundSchedule(max_rounds=max_rounds, **encoder)
-        self.num_views = mining['num_views']
-        self.quota_per_round = mining['quota_per_round']
         self.val_begin = 1
         self.val_interval = self.schedule.val_interval
         # Set by mmengine's EarlyStoppingHook.
@@ -131,7 +127,7 @@ class RoundBasedTrainLoop(BaseLoop):
         """What runs next; lives where mmengine saves and resumes it."""
         hub = self.runner.message_hub
         if _STATE_KEY not in hub.runtime_info:
-            return RoundState()
+            return self.schedule.first_state()
         return RoundState(**hub.get_info(_STATE_KEY))
 
     def run(self) -> torch.nn.Module:
@@ -160,6 +156,10 @@ class RoundBasedTrainLoop(BaseLoop):
         reseed(self.runner.seed, 'encoder', self._epoch, get_rank())
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
+        sampler = self.dataloader.sampler
+        if isinstance(sampler, ClusterSampler):
+            clusters = unwrap_model(self.runner.model).clusters
+            sampler.set_clusters(clusters.assignments[0])
         if self.runner.optim_wrapper._accumulative_counts > 1:
             # Gradients that wait would be lost by a resume at this epoch's
             # end, so the last step of an epoch is always taken.
@@ -212,93 +212,43 @@ class RoundBasedTrainLoop(BaseLoop):
         self._advance()
 
     def run_mining(self) -> None:
-        """Encode the views, mine, and report what came of it."""
+        """Encode what is looked at, mine, and report what came of it."""
         round_idx = self.state.round
         seed = derive_seed(self.runner.seed, 'mining', round_idx)
         reseed(seed)
         model = unwrap_model(self.runner.model)
         views = self._encode_views(model, round_idx)
-        quota = (round_idx + 1) * self.quota_per_round
+        if self.mining['refresh_bank']:
+            model.refresh_memory(views)
+        quota = (round_idx + 1) * self.mining['quota_per_round']
         summary = model.mine(views, quota, seed)
-        self._report(model, summary, round_idx)
+        for param in model.redrawn_parameters():
+            self.runner.optim_wrapper.optimizer.state.pop(param, None)
+        report_stage(self.runner, model, summary, round_idx)
         if self.restart_lr:
             self._restart_lr()
         self._advance()
         self.runner.call_hook('after_mining')
 
+    def _encode_views(self, model, round_idx: int) -> list:
+        """What the algorithm wants to look at, V of (N, D)."""
+        if model.mining_views == 'none':
+            return []
+        if model.mining_views == 'plain':
+            num_samples = self.dataloader.dataset.num_instances
+            return [encode_plain(model, self.runner, num_samples)]
+        num_views = self.mining['num_views']
+        return encode_augmented(
+            model,
+            self.dataloader,
+            first_view=round_idx * num_views,
+            num_views=num_views,
+            seed=self.runner.seed,
+        )
+
     def _advance(self) -> None:
         state = self.state.advance(self.schedule)
         self.runner.message_hub.update_info(_STATE_KEY, state.as_dict())
-
-    def _encode_views(
-        self, model, round_idx: int
-    ) -> list[Tensor | ShardedRows]:
-        """Augmented views of every sample, V of (N, D)."""
-        dataset = self.dataloader.dataset
-        extract = extract_shards if model.memory.is_split else extract_features
-        views = []
-        for view in range(self.num_views):
-            sampler = InstanceSampler(
-                dataset,
-                seed=self.runner.seed,
-                view=round_idx * self.num_views + view,
-                unique=True,
-            )
-            loader = DataLoader(
-                dataset,
-                batch_size=self.dataloader.batch_size,
-                sampler=sampler,
-                num_workers=self.dataloader.num_workers,
-                collate_fn=self.dataloader.collate_fn,
-            )
-            feats = extract(
-                model,
-                loader,
-                dataset.num_instances,
-                description=f'view {view + 1}/{self.num_views}',
-                augment=True,
-            )
-            views.append(_narrow(feats, self.num_views))
-        return views
-
-    def _report(self, model, summary, round_idx: int) -> None:
-        """Log numbers of the stage, and say at once when it went wrong."""
-        statistics = graph_statistics(
-            model.graph.indptr,
-            model.graph.indices,
-            labels=self.dataloader.dataset.labels(),
-        )
-        scalars = {
-            'round': round_idx,
-            'candidates': summary.num_candidates,
-            'edges_requested': summary.num_requested,
-            'edges_accepted': summary.num_accepted,
-            'seconds': summary.seconds,
-            **statistics,
-            **summary.observations,
-        }
-        scalars = {
-            f'mining/{name}': value
-            for name, value in scalars.items()
-            if value is not None
-        }
-        self.runner.visualizer.add_scalars(scalars, step=self._epoch)
-        text = ', '.join(
-            f'{name.removeprefix("mining/")} {value:.4g}'
-            for name, value in scalars.items()
-        )
-        print_log(f'Mining of round {round_idx}: {text}', logger='current')
-        for warning in mining_warnings(
-            statistics,
-            requested_edges=summary.num_requested,
-            accepted_edges=summary.num_accepted,
-            gan_gap=summary.observations.get('gan_gap'),
-        ):
-            print_log(
-                f'Mining of round {round_idx}: {warning}',
-                logger='current',
-                level=logging.WARNING,
-            )
 
     def _restart_lr(self) -> None:
         """Put optimizer groups and schedulers back to where they began."""
@@ -310,18 +260,6 @@ class RoundBasedTrainLoop(BaseLoop):
         runner.param_schedulers = runner.build_param_scheduler(
             runner.cfg.param_scheduler
         )
-
-
-def _narrow(
-    feats: Tensor | ShardedRows, num_views: int
-) -> Tensor | ShardedRows:
-    """A view; in half precision where all of them together are large."""
-    num_bytes = num_views * math.prod(feats.shape) * feats.dtype.itemsize
-    if num_bytes <= _HALF_VIEWS_FROM:
-        return feats
-    if isinstance(feats, ShardedRows):
-        return feats.map(Tensor.half)
-    return feats.half()
 
 
 def _average_batch_norm(model: torch.nn.Module) -> None:
@@ -337,22 +275,3 @@ def _average_batch_norm(model: torch.nn.Module) -> None:
         if isinstance(module, _BatchNorm) and module.track_running_stats:
             all_reduce(module.running_mean, 'mean')
             all_reduce(module.running_var, 'mean')
-
-
-def _take(name: str, given: dict, **defaults) -> dict:
-    """Fill in defaults; None marks a key that must be given.
-
-    Raises:
-        ValueError: If a key is unknown or missing.
-    """
-    unknown = sorted(set(given) - set(defaults))
-    if unknown:
-        raise ValueError(
-            f'train_cfg.{name} has no key {unknown[0]!r}; it takes '
-            f'{", ".join(defaults)}'
-        )
-    filled = {**defaults, **given}
-    for key, value in filled.items():
-        if value is None:
-            raise ValueError(f'train_cfg.{name} needs the key {key!r}')
-    return filled

@@ -14,7 +14,8 @@ class RoundSchedule:
             mining.
         max_epochs: Encoder epochs of a round.
         first_epochs: Encoder epochs of round 0. Neighbours mined from
-            features that are still poor cost accuracy, so it may be longer.
+            features that are still poor cost accuracy, so it may be longer;
+            0 mines before anything is trained, as DeepCluster does.
         val_interval: Encoder epochs, counted over all rounds, between
             validations; 0 means only at the end of the run.
     """
@@ -25,11 +26,16 @@ class RoundSchedule:
     val_interval: int
 
     def __post_init__(self) -> None:
-        for name in ('max_rounds', 'max_epochs', 'first_epochs'):
+        for name in ('max_rounds', 'max_epochs'):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f'{name} must be >= 1, got {getattr(self, name)}'
                 )
+        if self.first_epochs < (self.max_rounds == 1):
+            raise ValueError(
+                'first_epochs must be >= 0, and >= 1 where max_rounds is 1, '
+                f'got {self.first_epochs}'
+            )
         if self.val_interval < 0:
             raise ValueError(
                 'val_interval must be >= 0 (0 validates at the end only), '
@@ -40,6 +46,10 @@ class RoundSchedule:
     def total_epochs(self) -> int:
         """Encoder epochs over all rounds."""
         return self.first_epochs + (self.max_rounds - 1) * self.max_epochs
+
+    def first_state(self) -> RoundState:
+        """Where a run begins."""
+        return RoundState(stage='encoder' if self.first_epochs else 'mining')
 
     def epochs_of(self, round_idx: int) -> int:
         """Encoder epochs of one round."""

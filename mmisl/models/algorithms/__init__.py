@@ -1,3 +1,5 @@
+from .base import BaseAlgorithm
 from .isl import ISL
+from .npid import NPID
 
-__all__ = ['ISL']
+__all__ = ['ISL', 'NPID', 'BaseAlgorithm']

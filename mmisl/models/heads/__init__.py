@@ -1,3 +1,4 @@
 from .isl_head import ISLHead
+from .npid_head import NPIDHead
 
-__all__ = ['ISLHead']
+__all__ = ['ISLHead', 'NPIDHead']

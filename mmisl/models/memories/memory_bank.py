@@ -94,6 +94,11 @@ class MemoryBank(BaseModule):
         return self._num_samples
 
     @property
+    def feat_dim(self) -> int:
+        """Size D of a feature."""
+        return self.bank.shape[1]
+
+    @property
     def is_split(self) -> bool:
         """Whether there are other ranks that hold other rows."""
         return self.sharded and get_world_size() > 1
@@ -196,6 +201,26 @@ class MemoryBank(BaseModule):
             written = written & rows.is_local(row)
             row = rows.local_rows(row).clamp_max(len(self.bank) - 1)
         self._write(row, feats, written)
+
+    @torch.no_grad()
+    def replace(self, rows: Tensor | ShardedRows) -> None:
+        """Take other rows in place of all present ones.
+
+        Args:
+            rows (Tensor | ShardedRows): (N, D) float, norm 1, sharded as the
+                bank is; the same on all ranks otherwise.
+
+        Raises:
+            ValueError: If shape or layout differ from the bank's.
+        """
+        own = rows.local if isinstance(rows, ShardedRows) else rows
+        is_split = isinstance(rows, ShardedRows)
+        if own.shape != self.bank.shape or is_split != self.is_split:
+            raise ValueError(
+                f'rows must be {tuple(self.bank.shape)} and laid out as the '
+                f'bank, got {tuple(own.shape)}'
+            )
+        self.bank.copy_(own)
 
     def _write(self, row: Tensor, feats: Tensor, written: Tensor) -> None:
         """Write a batch; entries not to be written leave their row as it is.

@@ -1,4 +1,4 @@
-from .base import BaseMiner, MiningSummary, Rows, Views
+from .base import BaseMiner, Rows, Views, build_miner, mean_view
 from .edge_selection import Candidates, select_edges
 from .entropy_miner import EntropyMiner
 from .gan_miner import GANMiner
@@ -10,8 +10,9 @@ __all__ = [
     'EntropyMiner',
     'GANMiner',
     'KNNMiner',
-    'MiningSummary',
     'Rows',
     'Views',
+    'build_miner',
+    'mean_view',
     'select_edges',
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from mmengine.dist import (
@@ -19,33 +18,16 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmisl.ops import ShardedRows, all_finite
+from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
+from ..stage_summaries import MiningSummary
 from .edge_selection import Candidates, edges_to_quota, select_edges, trim
 
 # A matrix of one row per sample, on every rank or dealt out over them.
 Rows = Tensor | ShardedRows
 # Several of them; a tensor (V, N, D) is one as well.
 Views = Tensor | Sequence[Rows]
-
-
-@dataclass(frozen=True)
-class MiningSummary:
-    """What one mining stage did.
-
-    Attributes:
-        num_candidates: Directed pairs proposed.
-        num_requested: New undirected edges the quota asked for.
-        num_accepted: New undirected edges inserted.
-        seconds: Wall time of the stage.
-        observations: Further numbers of the miner, to be logged by name.
-    """
-
-    num_candidates: int
-    num_requested: int
-    num_accepted: int
-    seconds: float
-    observations: dict[str, float]
 
 
 class BaseMiner(BaseModule, metaclass=ABCMeta):
@@ -125,8 +107,14 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
             MiningSummary: What was proposed, asked for and inserted.
 
         Raises:
-            ValueError: If shapes disagree or features are not finite.
+            ValueError: If there is no view, shapes disagree, or features
+                are not finite.
         """
+        if not len(views):
+            raise ValueError(
+                'a miner needs at least one view of every sample; set '
+                'train_cfg.mining.num_views >= 1'
+            )
         shapes = {tuple(view.shape) for view in views}
         if shapes != {tuple(bank.shape)} or graph.num_samples != len(bank):
             raise ValueError(
@@ -166,6 +154,25 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
             seconds=time.perf_counter() - start,
             observations=observations,
         )
+
+
+def build_miner(cfg: dict, feat_dim: int) -> BaseMiner:
+    """Build a miner for features of a known size.
+
+    Args:
+        cfg (dict): Of the miner.
+        feat_dim (int): D of the memory bank.
+
+    Raises:
+        ValueError: If the miner's networks are made for another size.
+    """
+    miner = MODELS.build(cfg)
+    if miner.feat_dim not in (None, feat_dim):
+        raise ValueError(
+            f'model.miner.feat_dim ({miner.feat_dim}) must equal '
+            f'model.memory.feat_dim ({feat_dim})'
+        )
+    return miner
 
 
 def _from_main_rank(src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor]:

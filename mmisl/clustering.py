@@ -1,0 +1,240 @@
+"""k-means by faiss and whitening by PCA, on one process or many."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from mmengine.dist import all_reduce, get_rank, get_world_size
+from mmengine.logging import print_log
+from torch import Tensor
+
+from mmisl.ops import ShardedRows, import_faiss
+
+# Rows that are widened to float64 at a time.
+_CHUNK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """One k-means.
+
+    Attributes:
+        assignments: (N,) int32 on the host, the nearest centroid of each row,
+            in [0, k).
+        centroids: (k, D) float32 on the host.
+        inertia: Mean squared distance of a row to its centroid.
+    """
+
+    assignments: Tensor
+    centroids: Tensor
+    inertia: float
+
+    @property
+    def num_empty(self) -> int:
+        """Clusters that no row belongs to.
+
+        While it runs, faiss splits a large cluster in place of an empty one.
+        One that is empty in the end stays so: it has no members, and nothing
+        here draws from it.
+        """
+        return len(self.centroids) - len(self.assignments.unique())
+
+
+def kmeans(
+    feats: Tensor,
+    num_clusters: int,
+    *,
+    seed: int,
+    num_iters: int = 20,
+) -> Clustering:
+    """Cluster rows by Euclidean distance, with all of them as training data.
+
+    faiss, on its GPU where the rows are on one and faiss was built for it.
+    The same seed gives the same clusters on the same kind of machine.
+
+    Args:
+        feats (Tensor): (N, D) float, finite.
+        num_clusters (int): k in [1, N].
+        seed (int): Of the initial centroids.
+        num_iters (int): Iterations of Lloyd's algorithm. Defaults to 20, as
+            in DeepCluster and Local Aggregation.
+
+    Returns:
+        Clustering: Assignments, centroids and inertia.
+
+    Raises:
+        ValueError: If ``num_clusters`` or ``num_iters`` is out of range.
+        ImportError: If faiss is missing.
+    """
+    if not 1 <= num_clusters <= len(feats):
+        raise ValueError(
+            f'num_clusters ({num_clusters}) must lie in [1, {len(feats)}], '
+            'the number of samples; lower it'
+        )
+    if num_iters < 1:
+        raise ValueError(f'num_iters must be >= 1, got {num_iters}')
+    faiss = import_faiss('choose a method that does not cluster')
+    rows = feats.detach().float().cpu().numpy()
+    algorithm = faiss.Kmeans(
+        rows.shape[1],
+        num_clusters,
+        niter=num_iters,
+        # Of 32 bits; seeds here have 63.
+        seed=seed % (2**31 - 1),
+        gpu=bool(feats.is_cuda and faiss.get_num_gpus()),
+        # Its defaults train on 256 rows a cluster, and warn below 39.
+        max_points_per_centroid=len(rows),
+        min_points_per_centroid=1,
+    )
+    algorithm.train(rows)
+    distance, nearest = algorithm.index.search(rows, 1)
+    return Clustering(
+        assignments=torch.from_numpy(nearest[:, 0]).to(torch.int32),
+        centroids=torch.from_numpy(algorithm.centroids.copy()),
+        inertia=float(distance.mean(dtype='float64')),
+    )
+
+
+def cluster_all(
+    feats: Tensor | ShardedRows,
+    num_clusters: int,
+    *,
+    seeds: list[int],
+    num_iters: int = 20,
+) -> tuple[Tensor, float]:
+    """Several k-means of the same rows, shared out over the ranks.
+
+    Rank r of W makes the clusterings r, r + W, ... of rows that all ranks
+    hold; rows that are dealt out are brought to the host of rank 0, which
+    makes all of them. The other ranks wait meanwhile: where that may take
+    longer than the process group's timeout (30 minutes by default), raise
+    ``env_cfg.dist_cfg.timeout``.
+
+    Args:
+        feats (Tensor | ShardedRows): (N, D) float, finite.
+        num_clusters (int): k in [1, N].
+        seeds (list[int]): One for each of the H clusterings.
+        num_iters (int): See :func:`kmeans`. Defaults to 20.
+
+    Returns:
+        tuple[Tensor, float]: Assignments (H, N) int32, the same on all ranks
+        and any number of them, on the device of ``feats``; mean inertia.
+
+    Raises:
+        ValueError: See :func:`kmeans`.
+        ImportError: If faiss is missing.
+    """
+    start = time.perf_counter()
+    rows: Tensor | None
+    if isinstance(feats, ShardedRows):
+        rows = feats.collect()  # None but on rank 0
+        own = range(len(seeds)) if get_rank() == 0 else range(0)
+    else:
+        rows = feats
+        own = range(get_rank(), len(seeds), get_world_size())
+    assignments = torch.zeros(
+        len(seeds), len(feats), dtype=torch.int32, device=feats.device
+    )
+    inertia = torch.zeros(len(seeds), dtype=torch.float64, device=feats.device)
+    for number in own:
+        assert rows is not None, 'who clusters has the rows'
+        found = kmeans(
+            rows, num_clusters, seed=seeds[number], num_iters=num_iters
+        )
+        assignments[number] = found.assignments.to(feats.device)
+        inertia[number] = found.inertia
+    # Exact: all ranks but one hold zeros.
+    all_reduce(assignments)
+    all_reduce(inertia)
+    print_log(
+        f'{len(seeds)} k-means of {len(feats)} rows in {feats.shape[1]} '
+        f'dimensions into {num_clusters} clusters: '
+        f'{time.perf_counter() - start:.1f} s',
+        logger='current',
+    )
+    return assignments, float(inertia.mean())
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Projection on the first principal components, each of variance 1.
+
+    Attributes:
+        mean: (D,) float64.
+        components: (D', D) float64, by falling variance, each divided by the
+            standard deviation along it.
+    """
+
+    mean: Tensor
+    components: Tensor
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """(M, D) float to (M, D') float32."""
+        parts = [
+            (part.double() - self.mean) @ self.components.T
+            for part in rows.split(_CHUNK_ROWS)
+        ]
+        return torch.cat(parts).float()
+
+
+def fit_whitening(
+    rows: Tensor | ShardedRows, num_components: int
+) -> Whitening:
+    """Principal components of rows, by their covariance in float64.
+
+    Only sums travel between ranks, so rows may be dealt out over them.
+
+    Args:
+        rows (Tensor | ShardedRows): (N, D) float, finite; the same on all
+            ranks, or shards.
+        num_components (int): D' in [1, min(N - 1, D)].
+
+    Returns:
+        Whitening: Its covariance is that of faiss's ``PCAMatrix``, divided by
+        N; the sign of a component is that its largest entry is positive.
+
+    Raises:
+        ValueError: If ``num_components`` is out of range, or the rows vary
+            in fewer directions.
+    """
+    num_rows, dim = rows.shape
+    most = min(num_rows - 1, dim)
+    if not 1 <= num_components <= most:
+        raise ValueError(
+            f'num_components ({num_components}) must lie in [1, {most}]: '
+            f'{num_rows} samples of {dim} features span no more; lower it'
+        )
+    local = rows.local if isinstance(rows, ShardedRows) else rows
+    is_split = isinstance(rows, ShardedRows)
+    total = torch.zeros(dim, dtype=torch.float64, device=local.device)
+    for part in local.split(_CHUNK_ROWS):
+        total += part.double().sum(0)
+    if is_split:
+        all_reduce(total)
+    mean = total / num_rows
+    covariance = torch.zeros(
+        dim, dim, dtype=torch.float64, device=local.device
+    )
+    for part in local.split(_CHUNK_ROWS):
+        centred = part.double() - mean
+        covariance.addmm_(centred.T, centred)
+    if is_split:
+        all_reduce(covariance)
+    variance, directions = torch.linalg.eigh(covariance / num_rows)
+    variance = variance.flip(0)[:num_components]
+    directions = directions.T.flip(0)[:num_components]  # (D', D)
+    # Below that a variance is rounding, and 1 / its root only noise.
+    floor = variance[0].clamp_min(1e-30) * dim * 1e-15
+    if not variance[-1] > floor:
+        spanned = int((variance > floor).sum())
+        raise ValueError(
+            f'features vary in {spanned} directions only, so there are no '
+            f'num_components ({num_components}) to whiten; lower it, or look '
+            'for a collapse of the features'
+        )
+    largest = directions.abs().argmax(1, keepdim=True)
+    sign = directions.gather(1, largest).sign()
+    scale = variance.rsqrt().unsqueeze(1)
+    return Whitening(mean=mean, components=sign * directions * scale)
