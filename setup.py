@@ -35,6 +35,7 @@ EXTRAS_REQUIRE = {
     'dev': [
         'codespell>=2.3',
         'hypothesis>=6.100',
+        'lightly>=1.5',  # an oracle of the tests, nothing else
         'mypy>=1.10',
         'pytest>=8.0',
         'ruff>=0.9',
