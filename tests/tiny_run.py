@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import multiprocessing
 import os
@@ -88,7 +89,8 @@ def make_config(
             env_cfg=dict(dist_cfg=dict(backend='gloo')),
         )
     )
-    cfg.merge_from_dict(overrides or {})
+    # A copy: merging takes `_delete_` out of what it is given.
+    cfg.merge_from_dict(copy.deepcopy(overrides or {}))
     return cfg
 
 
@@ -202,7 +204,8 @@ class RecorderHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         self.record['losses'].append(outputs['loss'].item())
         self.record['lr'].append(runner.optim_wrapper.get_lr()['lr'][0])
-        self.record['banks'].append(model.memory.bank.clone())
+        if model.memory is not None:
+            self.record['banks'].append(model.memory.bank.clone())
 
     def after_val_epoch(self, runner: Runner, metrics=None) -> None:
         """All metrics of a validation."""

@@ -54,6 +54,25 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def run_ranks(cfg, num_ranks, folder):
+    """Train on several processes; what they print goes into the folder."""
+    cfg.dump(folder / 'config.py')
+    context, port = process_context(), free_port()
+    argv = [str(folder / 'config.py')]
+    processes = [
+        context.Process(
+            target=run_rank,
+            args=(rank, num_ranks, port, argv, f'{folder}/{rank}.log'),
+        )
+        for rank in range(num_ranks)
+    ]
+    for process in processes:
+        process.start()
+    for rank, process in enumerate(processes):
+        process.join()
+        assert process.exitcode == 0, (folder / f'{rank}.log').read_text()
+
+
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp('data'))
@@ -75,21 +94,7 @@ def run(request, data, tmp_path_factory):
     overrides = {**OVERRIDES, 'model.memory.sharded': sharded}
     shares = make_config(data, folder / 'run', overrides)
     shares.train_dataloader.batch_size = BATCH_SIZE // num_ranks
-    shares.dump(folder / 'config.py')
-    context, port = process_context(), free_port()
-    argv = [str(folder / 'config.py')]
-    processes = [
-        context.Process(
-            target=run_rank,
-            args=(rank, num_ranks, port, argv, f'{folder}/{rank}.log'),
-        )
-        for rank in range(num_ranks)
-    ]
-    for process in processes:
-        process.start()
-    for rank, process in enumerate(processes):
-        process.join()
-        assert process.exitcode == 0, (folder / f'{rank}.log').read_text()
+    run_ranks(shares, num_ranks, folder)
     return folder / 'run', num_ranks, sharded
 
 

@@ -1,0 +1,137 @@
+"""What must hold for every method: training, resuming, several processes."""
+
+import importlib.util
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from test_resume import (
+    assert_plain,
+    assert_same_run,
+    die_at_iter,
+    exit_code_of,
+    start,
+)
+from test_two_processes import run_ranks
+from tiny_run import (
+    BATCH_SIZE,
+    NUM_BATCHES,
+    checkpoint_of,
+    make_config,
+    train,
+    write_data,
+)
+
+from mmisl.registry import MODELS
+
+FOLDER = Path(__file__).resolve().parents[1] / 'tiny_methods'
+NUM_METHODS = 1
+METHODS = {path.stem: path for path in sorted(FOLDER.glob('*.py'))}
+HOOKS = [
+    dict(type='MemoryBankHook'),
+    dict(type='KNNGalleryHook'),
+    dict(type='RecorderHook'),
+]
+NUM_EPOCHS = 3
+
+
+def overrides_of(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {**module.OVERRIDES, 'custom_hooks': HOOKS}
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp('data'))
+
+
+@pytest.fixture(scope='module', params=METHODS.values(), ids=METHODS)
+def overrides(request):
+    return overrides_of(request.param)
+
+
+@pytest.fixture(scope='module')
+def whole(data, overrides, tmp_path_factory):
+    """Folder of an uninterrupted run of one process."""
+    folder = tmp_path_factory.mktemp('whole')
+    train(make_config(data, folder, overrides))
+    return folder
+
+
+@pytest.fixture(scope='module')
+def record(whole):
+    return torch.load(whole / 'rank0.pth', weights_only=True)
+
+
+def test_methods__number():
+    assert len(METHODS) == NUM_METHODS
+
+
+def test_run__trains(record, whole):
+    losses = torch.tensor(record['losses'])
+    assert losses.shape == (NUM_EPOCHS * NUM_BATCHES,)
+    assert losses.isfinite().all()
+    assert 'knn/recomputed_top1' in record['metrics'][-1]
+    checkpoint = checkpoint_of(whole, NUM_EPOCHS)
+    assert_plain(checkpoint)
+    earlier = checkpoint_of(whole, NUM_EPOCHS - 1)['state_dict']
+    moved = [
+        key
+        for key, value in checkpoint['state_dict'].items()
+        if key.startswith('backbone.') and not torch.equal(value, earlier[key])
+    ]
+    assert moved
+
+
+def test_resume__killed_in_the_second_epoch(data, overrides, whole, tmp_path):
+    config = tmp_path / 'killed.py'
+    work_dir = tmp_path / 'killed'
+    workers = {
+        'train_dataloader.num_workers': 1,
+        'train_dataloader.persistent_workers': True,
+    }
+    make_config(data, work_dir, {**overrides, **workers}).dump(config)
+    kill = (die_at_iter, NUM_BATCHES + 2)
+    assert exit_code_of(start(config, kill)) == -signal.SIGKILL
+    assert (work_dir / 'epoch_1.pth').is_file()
+    assert exit_code_of(start(config, None)) == 0
+    assert_same_run(
+        checkpoint_of(work_dir, NUM_EPOCHS), checkpoint_of(whole, NUM_EPOCHS)
+    )
+
+
+def test_two_ranks__give_the_run_of_one(data, overrides, record, tmp_path):
+    cfg = make_config(data, tmp_path / 'run', overrides)
+    cfg.train_dataloader.batch_size = BATCH_SIZE // 2
+    run_ranks(cfg, 2, tmp_path)
+    ranks = [
+        torch.load(tmp_path / 'run' / f'rank{rank}.pth', weights_only=True)
+        for rank in range(2)
+    ]
+    mean = sum(torch.tensor(rank['losses']) for rank in ranks) / 2
+    torch.testing.assert_close(
+        mean, torch.tensor(record['losses']), rtol=1e-4, atol=1e-4
+    )
+    for key, expected in record['state_dict'].items():
+        first, second = (rank['state_dict'][key] for rank in ranks)
+        assert torch.equal(first, second), key
+        torch.testing.assert_close(
+            first, expected, rtol=1e-3, atol=1e-4, msg=key
+        )
+
+
+def test_forward__modes(data, overrides, tmp_path):
+    cfg = make_config(data, tmp_path, overrides)
+    cfg.model['data_preprocessor'] = cfg.data_preprocessor
+    model = MODELS.build(Config(dict(model=cfg.model)).model).eval()
+    images = torch.rand(3, 3, 16, 16)
+    feats = model(images, mode='tensor')
+    assert feats.shape[0] == 3
+    torch.testing.assert_close(feats.norm(dim=1), torch.ones(3))
+    assert model(images, mode='backbone').dim() == 2
+    with pytest.raises(ValueError, match="mode must be .* got 'tensors'"):
+        model(images, mode='tensors')
