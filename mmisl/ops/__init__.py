@@ -8,8 +8,10 @@ from .sharded_rows import (
     num_local_rows,
     share_queries,
 )
+from .softmax_passes import BACKENDS, check_backend
 
 __all__ = [
+    'BACKENDS',
     'SEARCH_BACKENDS',
     'ShardedRows',
     'all_finite',
@@ -17,6 +19,7 @@ __all__ = [
     'bank_softmax',
     'bank_softmax_kl',
     'import_faiss',
+    'check_backend',
     'nearest_rows',
     'num_local_rows',
     'segment_argmax',

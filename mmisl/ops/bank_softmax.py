@@ -61,9 +61,14 @@ class _BankKL(torch.autograd.Function):
     """Log-sum-exp and divergence, whose gradients come with the values."""
 
     @staticmethod
-    def forward(ctx, feats, targets, bank, temperature, chunk_rows):
+    def forward(ctx, feats, targets, bank, temperature, chunk_rows, backend):
         parts = _passes(bank).kl_pass(
-            feats, targets, bank, temperature, chunk_rows=chunk_rows
+            feats,
+            targets,
+            bank,
+            temperature,
+            chunk_rows=chunk_rows,
+            backend=backend,
         )
         covariance = parts.tilted - parts.slope * parts.mean
         ctx.save_for_backward(parts.mean, covariance)
@@ -75,7 +80,7 @@ class _BankKL(torch.autograd.Function):
     def backward(ctx, grad_lse, grad_kl):
         mean, covariance = ctx.saved_tensors
         grad = grad_lse.unsqueeze(1) * mean + grad_kl.unsqueeze(1) * covariance
-        return grad / ctx.temperature, None, None, None, None
+        return grad / ctx.temperature, None, None, None, None, None
 
 
 def bank_softmax(
@@ -129,6 +134,7 @@ def bank_softmax_kl(
     temperature: float,
     *,
     chunk_rows: int | None = None,
+    backend: str = 'torch',
 ) -> tuple[Tensor, Tensor]:
     r"""Log-sum-exp over the bank, and divergence from another softmax.
 
@@ -149,6 +155,7 @@ def bank_softmax_kl(
         bank (Tensor | ShardedRows): (N, D), as in :func:`bank_softmax`.
         temperature (float): T > 0.
         chunk_rows (int, optional): As in :func:`bank_softmax`.
+        backend (str): As in :func:`bank_softmax`.
 
     Returns:
         tuple[Tensor, Tensor]: L(f) (B,) and KL (B,), in the type of
@@ -165,7 +172,9 @@ def bank_softmax_kl(
             f'targets must be {tuple(feats.shape)} {feats.dtype} as feats, '
             f'got {tuple(targets.shape)} {targets.dtype}'
         )
-    return _BankKL.apply(feats, targets, bank, temperature, chunk_rows)
+    return _BankKL.apply(
+        feats, targets, bank, temperature, chunk_rows, backend
+    )
 
 
 def bank_logsumexp(

@@ -1,162 +1,36 @@
 """The passes of ``bank_softmax`` as Triton kernels, for CUDA.
 
-A program takes a block of the batch and one split of the bank, streams the
-split's rows and keeps its largest logit, sum of weights and weighted sum of
-rows; the splits are merged on the device. Logits exist on the chip only.
-There are no atomics: the same inputs give the same bits.
+The bank is dealt out over programs, see :mod:`mmisl.ops.bank_softmax_kernels`,
+and what they return is merged exactly, on the device and in a fixed order.
 
 NEVER RUN ON A GPU. Triton's interpreter computes the same numbers as the torch
 passes, and the kernels compile for compute capability 8.0, 8.6 and 9.0 within
-their shared memory; nothing is known of their speed. Switch them on
-with ``bank_softmax(..., backend='triton')`` and compare with
-``tools/benchmark/bank_loss.py`` first.
+their shared memory; nothing is known of their speed. Run
+``tools/benchmark/gpu_checks.py`` before switching them on, with
+``backend='triton'`` or ``--cfg-options model.head.backend=triton``.
 
-Precision: float32 products and sums; a half bank is widened as it is read.
-TF32, which would drop 13 bits of each factor, is never used.
+Precision: float32 products and sums, never TF32.
 """
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-try:
-    import triton
-    import triton.language as tl
-except ImportError as error:
-    raise ImportError(
-        "backend='triton' needs the package triton, which comes with the CUDA "
-        "builds of torch on Linux; use backend='torch'"
-    ) from error
+# First, as it says what to do without Triton.
+from .bank_softmax_kernels import (  # isort: skip
+    backward_kernel,
+    forward_kernel,
+    kl_kernel,
+)
+import triton
 
-LOG2_E = 1 / math.log(2)
+from .softmax_passes import LOG2_E, KLParts
+
 MAX_DIM = 512
 # Several programs for each multiprocessor of any GPU of today.
 MAX_PROGRAMS = 1024
-LAUNCH = dict(num_warps=8, num_stages=2)
 BANK_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-
-
-@triton.jit
-def _load(
-    pointer,
-    rows,
-    num_rows,
-    feat_dim: tl.constexpr,
-    padded_dim: tl.constexpr,
-):
-    """Rows of a contiguous (num_rows, feat_dim) matrix, float32, 0 outside."""
-    columns = tl.arange(0, padded_dim)
-    inside = (rows[:, None] < num_rows) & (columns[None, :] < feat_dim)
-    # N x D exceeds 32 bits.
-    offsets = rows[:, None].to(tl.int64) * feat_dim + columns[None, :]
-    return tl.load(pointer + offsets, mask=inside, other=0.0).to(tl.float32)
-
-
-@triton.jit
-def _store(
-    pointer,
-    values,
-    rows,
-    num_rows,
-    feat_dim: tl.constexpr,
-    padded_dim: tl.constexpr,
-):
-    """Write what :func:`_load` reads."""
-    columns = tl.arange(0, padded_dim)
-    inside = (rows[:, None] < num_rows) & (columns[None, :] < feat_dim)
-    offsets = rows[:, None].to(tl.int64) * feat_dim + columns[None, :]
-    tl.store(pointer + offsets, values, mask=inside)
-
-
-@triton.jit
-def _forward_kernel(
-    scaled_ptr,
-    bank_ptr,
-    top_ptr,
-    total_ptr,
-    sum_ptr,
-    batch,
-    num_samples,
-    split_rows: tl.constexpr,
-    feat_dim: tl.constexpr,
-    padded_dim: tl.constexpr,
-    block_batch: tl.constexpr,
-    block_rows: tl.constexpr,
-    with_mean: tl.constexpr,
-):
-    """Online softmax in base 2 over one split, not yet normalised."""
-    split = tl.program_id(1)
-    queries = tl.program_id(0) * block_batch + tl.arange(0, block_batch)
-    scaled = _load(scaled_ptr, queries, batch, feat_dim, padded_dim)
-    top = tl.full((block_batch,), float('-inf'), tl.float32)
-    total = tl.zeros((block_batch,), tl.float32)
-    weighted = tl.zeros((block_batch, padded_dim), tl.float32)
-    first = split * split_rows
-    last = tl.minimum(first + split_rows, num_samples)
-    for step in range(0, split_rows, block_rows):
-        samples = first + step + tl.arange(0, block_rows)
-        rows = _load(bank_ptr, samples, last, feat_dim, padded_dim)
-        logits = tl.dot(scaled, tl.trans(rows), input_precision='ieee')
-        logits = tl.where(samples[None, :] < last, logits, float('-inf'))
-        new_top = tl.maximum(top, tl.max(logits, 1))
-        rescale = tl.exp2(top - new_top)
-        weights = tl.exp2(logits - new_top[:, None])
-        total = total * rescale + tl.sum(weights, 1)
-        if with_mean:
-            weighted = weighted * rescale[:, None]
-            weighted += tl.dot(weights, rows, input_precision='ieee')
-        top = new_top
-    # Results of a split lie behind one another: (splits, B) and (splits, B, D)
-    inside = queries < batch
-    tl.store(top_ptr + split * batch + queries, top, mask=inside)
-    tl.store(total_ptr + split * batch + queries, total, mask=inside)
-    if with_mean:
-        part = sum_ptr + split.to(tl.int64) * batch * feat_dim
-        _store(part, weighted, queries, batch, feat_dim, padded_dim)
-
-
-@triton.jit
-def _backward_kernel(
-    scaled_ptr,
-    bank_ptr,
-    offset_ptr,
-    grad_mean_ptr,
-    centre_ptr,
-    sum_ptr,
-    batch,
-    num_samples,
-    split_rows: tl.constexpr,
-    feat_dim: tl.constexpr,
-    padded_dim: tl.constexpr,
-    block_batch: tl.constexpr,
-    block_rows: tl.constexpr,
-):
-    """Weighted rows of one split, weights computed again from the sum."""
-    split = tl.program_id(1)
-    queries = tl.program_id(0) * block_batch + tl.arange(0, block_batch)
-    inside = queries < batch
-    scaled = _load(scaled_ptr, queries, batch, feat_dim, padded_dim)
-    grad_mean = _load(grad_mean_ptr, queries, batch, feat_dim, padded_dim)
-    offset = tl.load(offset_ptr + queries, mask=inside, other=0.0)
-    centre = tl.load(centre_ptr + queries, mask=inside, other=0.0)
-    weighted = tl.zeros((block_batch, padded_dim), tl.float32)
-    first = split * split_rows
-    last = tl.minimum(first + split_rows, num_samples)
-    for step in range(0, split_rows, block_rows):
-        samples = first + step + tl.arange(0, block_rows)
-        # Rows outside are 0, so whatever weight they get adds nothing.
-        rows = _load(bank_ptr, samples, last, feat_dim, padded_dim)
-        logits = tl.dot(scaled, tl.trans(rows), input_precision='ieee')
-        slopes = tl.dot(grad_mean, tl.trans(rows), input_precision='ieee')
-        prob = tl.exp2(logits - offset[:, None])
-        prob = tl.where(samples[None, :] < last, prob, 0.0)
-        weights = prob * (slopes - centre[:, None])
-        weighted += tl.dot(weights, rows, input_precision='ieee')
-    part = sum_ptr + split.to(tl.int64) * batch * feat_dim
-    _store(part, weighted, queries, batch, feat_dim, padded_dim)
 
 
 def forward_pass(
@@ -177,6 +51,42 @@ def logsumexp_pass(feats: Tensor, bank: Tensor, temperature: float) -> Tensor:
     return _forward(feats, bank, temperature, with_mean=False)[0]
 
 
+def kl_pass(
+    feats: Tensor, targets: Tensor, bank: Tensor, temperature: float
+) -> KLParts:
+    """As :func:`mmisl.ops.softmax_passes.kl_pass`; raises alike.
+
+    Four matrix products, as there. A program holds two queries and two sums
+    of (block, D) each, so its block is smaller than in the other passes.
+    """
+    _check(feats, bank)
+    if len(feats) == 0 or len(bank) == 0:
+        nothing = feats.new_full((len(feats),), -torch.inf)
+        zero = torch.zeros_like(feats)
+        return KLParts(nothing, nothing, zero.sum(1, keepdim=True), zero, zero)
+    plan = _Plan(feats, bank, num_sums=2)
+    scalars = feats.new_empty(5, plan.num_splits, len(feats))
+    parts = feats.new_empty(2, plan.num_splits, *feats.shape)
+    kl_kernel[plan.grid](
+        (feats * (LOG2_E / temperature)).contiguous(),
+        (targets * (LOG2_E / temperature)).contiguous(),
+        bank.contiguous(),
+        scalars,
+        parts,
+        **plan.arguments,
+    )
+    top, total, target_top, target_total, slope = scalars
+    lse, share = _merge(top, total)
+    mean, tilted = parts.mul_(share.unsqueeze(2)).sum(1)
+    return KLParts(
+        lse=lse,
+        target_lse=_merge(target_top, target_total)[0],
+        slope=(slope * share).sum(0).unsqueeze(1) / LOG2_E,
+        mean=mean,
+        tilted=tilted / LOG2_E,
+    )
+
+
 def backward_pass(
     feats: Tensor,
     bank: Tensor,
@@ -192,7 +102,7 @@ def backward_pass(
         return torch.zeros_like(feats)
     plan = _Plan(feats, bank)
     parts = feats.new_empty(plan.num_splits, *feats.shape)
-    _backward_kernel[plan.grid](
+    backward_kernel[plan.grid](
         (feats * (LOG2_E / temperature)).contiguous(),
         bank.contiguous(),
         (lse * LOG2_E).contiguous(),
@@ -216,7 +126,7 @@ def _forward(
     top = feats.new_empty(plan.num_splits, len(feats))
     total = torch.empty_like(top)
     parts = feats.new_empty(plan.num_splits if with_mean else 0, *feats.shape)
-    _forward_kernel[plan.grid](
+    forward_kernel[plan.grid](
         (feats * (LOG2_E / temperature)).contiguous(),
         bank.contiguous(),
         top,
@@ -225,13 +135,24 @@ def _forward(
         with_mean=with_mean,
         **plan.arguments,
     )
-    # Every split has a row, so no top is -inf.
-    rescale = (top - top.amax(0)).exp2()  # (splits, B)
-    whole = (total * rescale).sum(0)
-    lse = (top.amax(0) + whole.log2()) / LOG2_E
+    lse, share = _merge(top, total)
     if not with_mean:
         return lse, torch.zeros_like(feats)
-    return lse, parts.mul_((rescale / whole).unsqueeze(2)).sum(0)
+    return lse, parts.mul_(share.unsqueeze(2)).sum(0)
+
+
+def _merge(top: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+    """Merge splits exactly, given their tops and totals (splits, B).
+
+    Returns:
+        tuple[Tensor, Tensor]: Log-sum-exp (B,), and by how much a split's
+        sums weigh (splits, B).
+    """
+    # Every split has a row, so no top is -inf.
+    whole_top = top.amax(0)
+    rescale = (top - whole_top).exp2()
+    whole = (total * rescale).sum(0)
+    return (whole_top + whole.log2()) / LOG2_E, rescale / whole
 
 
 class _Plan:
@@ -240,17 +161,22 @@ class _Plan:
     Attributes:
         num_splits (int): Parts of the bank, none of them empty.
         grid (tuple[int, int]): Blocks of the batch, splits of the bank.
-        arguments (dict[str, int]): Sizes that both kernels take.
+        arguments (dict[str, int]): What all kernels take.
     """
 
-    def __init__(self, feats: Tensor, bank: Tensor) -> None:
+    def __init__(
+        self, feats: Tensor, bank: Tensor, *, num_sums: int = 1
+    ) -> None:
         batch, feat_dim = feats.shape
         padded_dim = max(16, triton.next_power_of_2(feat_dim))
-        block_batch, block_rows = block_sizes(padded_dim)
+        tile = tile_options(padded_dim, num_sums)
+        block_batch, block_rows = tile['block_batch'], tile['block_rows']
         num_blocks = triton.cdiv(batch, block_batch)
         most = max(1, MAX_PROGRAMS // num_blocks)
         steps = triton.cdiv(triton.cdiv(len(bank), most), block_rows)
-        split_rows = steps * block_rows
+        # A constant of the kernel, because the interpreter cannot loop up to
+        # an argument; a power of 2, or each other N or B would compile anew.
+        split_rows = triton.next_power_of_2(steps) * block_rows
         self.num_splits = triton.cdiv(len(bank), split_rows)
         self.grid = (num_blocks, self.num_splits)
         self.arguments = dict(
@@ -259,22 +185,34 @@ class _Plan:
             split_rows=split_rows,
             feat_dim=feat_dim,
             padded_dim=padded_dim,
-            block_batch=block_batch,
-            block_rows=block_rows,
-            **LAUNCH,
+            **tile,
         )
 
 
-def block_sizes(padded_dim: int) -> tuple[int, int]:
+def tile_options(padded_dim: int, num_sums: int = 1) -> dict[str, int]:
     """Queries and rows of the bank in a tile, fewer the wider they are.
 
     Chosen by what the compiler reports for compute capability 8.0, 8.6 and
-    9.0: at most 97 KiB of shared memory. Registers spill in the forward pass
-    over a bf16 bank at D = 128 (8.6, 9.0) and in the backward pass at 512.
+    9.0: shared memory within the 99 KiB of 8.6, and registers. Thousands of
+    bytes of those spill in the forward pass over a bf16 bank at D = 128 and
+    256, and none in the pass of the divergence, whose two sums and two
+    queries take half a block.
+
+    Args:
+        padded_dim (int): Width, a power of 2.
+        num_sums (int): Weighted sums that a program holds, 1 or 2.
+
+    Returns:
+        dict[str, int]: ``block_batch`` and ``block_rows``, and how the kernel
+        is launched.
     """
+    launch = dict(num_warps=8, num_stages=2)
     if padded_dim <= 128:
-        return 64, 32
-    return (32, 16) if padded_dim <= 256 else (16, 16)
+        return dict(block_batch=64 // num_sums, block_rows=32, **launch)
+    if padded_dim <= 256:
+        return dict(block_batch=32 // num_sums, block_rows=16, **launch)
+    # A second tile on its way would not fit.
+    return dict(block_batch=16, block_rows=16, num_warps=8, num_stages=1)
 
 
 def _check(feats: Tensor, bank: Tensor) -> None:

@@ -106,6 +106,7 @@ def kl_pass(
     temperature: float,
     *,
     chunk_rows: int | None,
+    backend: str,
 ) -> KLParts:
     """Parts over all rows, of this rank's feats and targets, (B, D) each.
 
@@ -120,6 +121,7 @@ def kl_pass(
         bank.local,
         temperature,
         chunk_rows=chunk_rows,
+        backend=backend,
     )
     answer = torch.cat(
         [

@@ -107,6 +107,7 @@ def kl_pass(
     temperature: float,
     *,
     chunk_rows: int | None,
+    backend: str,
 ) -> KLParts:
     """What the divergence of f's softmax from g's and its gradient need.
 
@@ -116,10 +117,15 @@ def kl_pass(
         bank (Tensor): (N, D); N may be 0, for a part without rows.
         temperature (float): T > 0.
         chunk_rows (int, optional): As in :func:`bank_softmax`.
+        backend (str): As in :func:`bank_softmax`.
 
     Returns:
         KLParts: Over these rows.
     """
+    if _is_triton(backend):
+        from . import bank_softmax_triton
+
+        return bank_softmax_triton.kl_pass(feats, targets, bank, temperature)
     size = len(feats)
     top, total = _new_sum(feats)
     target_top, target_total = _new_sum(targets)
@@ -265,7 +271,16 @@ def _logsumexp(top: Tensor, total: Tensor) -> Tensor:
     return (top + total.log2()).squeeze(1) / LOG2_E
 
 
-def _is_triton(backend: str) -> bool:
+def check_backend(backend: str) -> str:
+    """Return ``backend`` if it names a form of the passes.
+
+    Raises:
+        ValueError: If it does not.
+    """
     if backend not in BACKENDS:
         raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
-    return backend == 'triton'
+    return backend
+
+
+def _is_triton(backend: str) -> bool:
+    return check_backend(backend) == 'triton'

@@ -9,6 +9,7 @@ from mmisl.ops import bank_logsumexp, bank_softmax, bank_softmax_kl
 from mmisl.ops.softmax_passes import (
     backward_pass,
     forward_pass,
+    kl_pass,
     logsumexp_pass,
 )
 
@@ -340,6 +341,12 @@ def test_passes__nothing_to_add(batch, num_samples):
         **options,
     )
     assert torch.equal(grad, torch.zeros(batch, 5))
+    parts = kl_pass(feats, feats, bank, 0.07, **options)
+    assert torch.equal(parts.lse, lse)
+    assert torch.equal(parts.target_lse, lse)
+    assert torch.equal(parts.slope, torch.zeros(batch, 1))
+    assert torch.equal(parts.mean, torch.zeros(batch, 5))
+    assert torch.equal(parts.tilted, torch.zeros(batch, 5))
 
 
 def dense_kl(feats, targets, bank, temperature):
@@ -400,3 +407,5 @@ def test_bank_softmax_kl__targets_that_do_not_match():
         bank_softmax_kl(feats, unit_rows(2), unit_rows(7), 0.07)
     with pytest.raises(ValueError, match='float64 as feats.*float32'):
         bank_softmax_kl(feats, feats.float(), unit_rows(7), 0.07)
+    with pytest.raises(ValueError, match=r"one of .*'triton'.*got 'cuda'"):
+        bank_softmax_kl(feats, feats, unit_rows(7), 0.07, backend='cuda')

@@ -12,6 +12,7 @@ from mmisl.ops import (
     ShardedRows,
     bank_softmax,
     bank_softmax_kl,
+    check_backend,
     segment_argmax,
     segment_logsumexp,
 )
@@ -44,6 +45,11 @@ class ISLHead(BaseModule):
             Defaults to 0.5.
         hard_positive (str): ``'nearest'`` as released, or ``'hardest'``, the
             neighbour LEAST similar to i. Defaults to ``'nearest'``.
+        backend (str): Of :func:`mmisl.ops.bank_softmax_kl`: ``'torch'``, or
+            ``'triton'`` for kernels on CUDA, with float32 features and a
+            float32 or half bank at most 512 wide. Defaults to ``'torch'``:
+            no kernel was run on a GPU yet, see
+            ``tools/benchmark/gpu_checks.py``.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -55,6 +61,7 @@ class ISLHead(BaseModule):
         hard_positive_weight: float = 0.5,
         *,
         hard_positive: str = 'nearest',
+        backend: str = 'torch',
     ) -> None:
         super().__init__()
         if temperature <= 0:
@@ -72,6 +79,7 @@ class ISLHead(BaseModule):
         self.temperature = temperature
         self.hard_positive_weight = hard_positive_weight
         self.hard_positive = hard_positive
+        self.backend = check_backend(backend)
 
     def loss(
         self,
@@ -122,9 +130,12 @@ class ISLHead(BaseModule):
                     positives.hard_positive(self.hard_positive == 'hardest'),
                     bank,
                     self.temperature,
+                    backend=self.backend,
                 )
             else:
-                lse, _ = bank_softmax(feats, bank, self.temperature)
+                lse, _ = bank_softmax(
+                    feats, bank, self.temperature, backend=self.backend
+                )
                 kl = torch.zeros_like(lse)
             nll = (lse - positives.logsumexp(feats, self.temperature)) / max(
                 len(feats), 1

@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -25,7 +27,7 @@ def unit_rows(num_rows, dtype=torch.float64):
 
 def make_graph(edges=EDGES):
     graph = NeighborGraph(NUM_SAMPLES)
-    graph.add_edges(*torch.tensor(edges).T)
+    graph.add_edges(*torch.tensor(edges, dtype=torch.int64).view(-1, 2).T)
     return graph
 
 
@@ -212,12 +214,25 @@ def test_loss__graph_and_bank_of_other_sizes_are_refused():
         ISLHead().loss(feats, torch.tensor([0]), make_graph(), unit_rows(9))
 
 
+@pytest.mark.skipif(
+    find_spec('triton') is None, reason='Triton is not installed'
+)
+@pytest.mark.parametrize('edges', [EDGES, EDGES[:0]])
+def test_loss__triton_needs_a_gpu(edges):
+    feats, graph = unit_rows(1, torch.float32), make_graph(edges)
+    bank = unit_rows(graph.num_samples, torch.float32)
+    head = ISLHead(backend='triton')
+    with pytest.raises(RuntimeError, match=r"needs CUDA.*cpu.*'torch'"):
+        head.loss(feats, torch.tensor([0]), graph, bank)
+
+
 @pytest.mark.parametrize(
     'slip, text',
     [
         (dict(temperature=0), 'temperature must be > 0, got 0'),
         (dict(hard_positive_weight=-1), 'weight must be >= 0, got -1'),
         (dict(hard_positive='hard'), "'nearest' or 'hardest', got 'hard'"),
+        (dict(backend='cuda'), "backend must be one of .*got 'cuda'"),
     ],
 )
 def test_init__argument_out_of_range_is_named(slip, text):
