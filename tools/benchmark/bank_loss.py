@@ -14,7 +14,8 @@ hard positive. Its sides, which take turns:
                of rows
     chunked    mmisl.ops.bank_softmax_kl, one pass; what ISLHead uses
     passes     mmisl.ops.bank_softmax and its backward, and bank_logsumexp
-    kernel     the same with backend 'triton'; on a GPU only
+    kernel, passes kernel
+               the last two with backend 'triton'; on a GPU only
 """
 
 from __future__ import annotations
@@ -83,10 +84,14 @@ def dense(problem: Problem) -> tuple[Tensor, Tensor]:
     return _with_gradient(problem, neighbor, kl)
 
 
-def chunked(problem: Problem) -> tuple[Tensor, Tensor]:
-    """Loss and gradient as ISLHead computes them, in one pass."""
+def one_pass(problem: Problem, backend: str) -> tuple[Tensor, Tensor]:
+    """Loss and gradient as ISLHead computes them."""
     lse, kl = bank_softmax_kl(
-        problem.feats, problem.targets, problem.bank, TEMPERATURE
+        problem.feats,
+        problem.targets,
+        problem.bank,
+        TEMPERATURE,
+        backend=backend,
     )
     return _with_gradient(problem, lse - _positive(problem), kl)
 
@@ -103,7 +108,7 @@ def passes(problem: Problem, backend: str) -> tuple[Tensor, Tensor]:
 
 
 def products(problem: Problem) -> tuple[Tensor, Tensor]:
-    """The matrix products of :func:`chunked`; the numbers mean nothing."""
+    """The matrix products of 'chunked'; the numbers mean nothing."""
     feats, bank = problem.feats.detach(), problem.bank
     queries = torch.cat([feats, feats])
     result = torch.zeros_like(queries)
@@ -153,12 +158,13 @@ def choose_sides(with_dense: bool) -> dict[str, Side]:
     sides: dict[str, Side] = dict(products=products)
     if with_dense:
         sides['dense'] = dense
-    sides['chunked'] = chunked
+    sides['chunked'] = partial(one_pass, backend='torch')
     sides['passes'] = partial(passes, backend='torch')
     if torch.cuda.is_available():
-        sides['kernel'] = partial(passes, backend='triton')
+        sides['kernel'] = partial(one_pass, backend='triton')
+        sides['passes kernel'] = partial(passes, backend='triton')
     else:
-        print('kernel: left out, this machine has no GPU')
+        print('kernels: left out, this machine has no GPU')
     return sides
 
 

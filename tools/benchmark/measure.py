@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 Row = Mapping[str, object]
@@ -80,10 +81,10 @@ def time_side_by_side(
     cpu: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(warmup + repeats):
         for name, function in sides.items():
-            _synchronize()
+            synchronize()
             start, cpu_start = time.perf_counter(), time.process_time()
             function()
-            _synchronize()
+            synchronize()
             if turn >= warmup:
                 seconds[name].append(time.perf_counter() - start)
                 cpu[name].append(time.process_time() - cpu_start)
@@ -142,7 +143,7 @@ def report(
     for index, column in enumerate(rows[0]):
         table.add_column(column, justify='right' if index else 'left')
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(escape(_cell(value)) for value in row.values()))
     # A pipe has no width, and a wrapped table is hard to read.
     console = Console(width=None if sys.stdout.isatty() else 170)
     console.print(table)
@@ -167,7 +168,8 @@ def _cell(value: object) -> str:
     return f'{value:.3g}' if isinstance(value, float) else str(value)
 
 
-def _synchronize() -> None:
+def synchronize() -> None:
+    """Wait for the GPU, if there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

@@ -14,6 +14,10 @@ from mmengine.optim import build_optim_wrapper
 from mmisl.engine.loops import RoundBasedTrainLoop
 from mmisl.registry import LOOPS
 
+# What torch says in its debug mode. The first switch to that mode warns too,
+# in other words.
+SYNC_MESSAGE = 'called a synchronizing CUDA operation'
+
 
 @LOOPS.register_module()
 class MeasuringLoop(RoundBasedTrainLoop):
@@ -43,13 +47,7 @@ class MeasuringLoop(RoundBasedTrainLoop):
 
     def run(self) -> torch.nn.Module:
         """Measure all sides in turns."""
-        runner = self.runner
-        runner.call_hook('before_train')
-        runner.call_hook('before_train_epoch')
-        runner.model.train()
-        num = self.dataloader.dataset.num_instances
-        every = torch.arange(num, device=runner.model.memory.bank.device)
-        runner.model.graph.add_edges(every, every.flip(0))
+        self._prepare()
         sides = self._sides()
         self.timings = time_side_by_side(sides, repeats=self.repeats)
         self.syncs = (
@@ -57,7 +55,17 @@ class MeasuringLoop(RoundBasedTrainLoop):
             if torch.cuda.is_available()
             else None
         )
-        return runner.model
+        return self.runner.model
+
+    def _prepare(self) -> None:
+        """What comes before the first step; a neighbour for each sample."""
+        runner = self.runner
+        runner.call_hook('before_train')
+        runner.call_hook('before_train_epoch')
+        runner.model.train()
+        num = self.dataloader.dataset.num_instances
+        every = torch.arange(num, device=runner.model.memory.bank.device)
+        runner.model.graph.add_edges(every, every.flip(0))
 
     def _sides(self) -> dict[str, Callable[[], None]]:
         """What a turn of each side does."""
@@ -110,4 +118,4 @@ def _count_syncs(function: Callable[[], None]) -> int:
             function()
         finally:
             torch.cuda.set_sync_debug_mode('default')
-    return sum('synchroniz' in str(warning.message) for warning in caught)
+    return sum(SYNC_MESSAGE in str(warning.message) for warning in caught)

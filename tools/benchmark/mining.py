@@ -23,13 +23,14 @@ import argparse
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from measure import Row, peak_memory, report
+from measure import Row, peak_memory, report, synchronize
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 from torch import Tensor
@@ -167,41 +168,54 @@ def measure_stage(args: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def clustered_features(num_samples: int) -> tuple[Tensor, Tensor]:
-    """(2, N, D) views around (N, D) features around cluster centres."""
-    generator = torch.Generator().manual_seed(SEED)
-    draw = partial(torch.randn, generator=generator)
+def clustered_features(
+    num_samples: int, device: str = 'cpu'
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features around cluster centres: views, bank and cluster.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor]: (2, N, D), (N, D), and (N,) int64.
+    """
+    generator = torch.Generator(device).manual_seed(SEED)
+    draw = partial(torch.randn, generator=generator, device=device)
     num_clusters = max(2, num_samples // ROWS_OF_A_CLUSTER)
-    cluster = torch.randint(num_clusters, (num_samples,), generator=generator)
+    cluster = torch.randint(
+        num_clusters, (num_samples,), generator=generator, device=device
+    )
     bank = F.normalize(draw(num_clusters, FEAT_DIM))[cluster]
     bank = F.normalize(bank.add_(draw(num_samples, FEAT_DIM), alpha=0.08))
-    views = torch.empty(2, num_samples, FEAT_DIM)
+    views = torch.empty(2, num_samples, FEAT_DIM, device=device)
     for view in views:
         view.copy_(F.normalize(bank + 0.04 * draw(num_samples, FEAT_DIM)))
-    return views, bank
+    return views, bank, cluster
 
 
 def measure_parts(args: argparse.Namespace) -> list[Row]:
     """Time of each part of a stage on random clustered features."""
     num_samples = args.num_samples
-    views, bank = clustered_features(num_samples)
-    graph = NeighborGraph(num_samples)
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    views, bank, _ = clustered_features(num_samples, device)
+    graph = NeighborGraph(num_samples).to(device)
     training = dict(
         min_iters=args.iterations,
         max_iters=args.iterations,
         eval_interval=args.iterations,
     )
     miner = GANMiner(FEAT_DIM, generator='residual', training=training)
-    rng = torch.Generator().manual_seed(SEED)
-    some = torch.randperm(num_samples, generator=rng)[: args.rows]
+    miner.to(device)
+    rng = torch.Generator(device).manual_seed(SEED)
+    some = torch.randperm(num_samples, generator=rng, device=device)
+    some = some[: args.rows]
     chunks = some.split(1024)
     rows: list[Row] = []
 
     def add(
         part: str, done: int, whole: int, function: Callable[[], Result]
     ) -> Result:
+        synchronize()
         start, used = time.perf_counter(), time.process_time()
         result = function()
+        synchronize()
         used = time.process_time() - used
         seconds = time.perf_counter() - start
         rows.append(
@@ -240,7 +254,12 @@ def measure_parts(args: argparse.Namespace) -> list[Row]:
             for c in chunks
         ],
     )
-    for backend in ('auto', 'torch', 'faiss'):
+    backends = ['auto', 'torch']
+    if find_spec('faiss') is not None:
+        backends.append('faiss')
+    else:
+        print('faiss: left out, it is not installed')
+    for backend in backends:
         search = partial(nearest_rows, bank=bank, k=10, backend=backend)
 
         def search_all(search: Callable = search) -> None:
@@ -254,11 +273,13 @@ def measure_parts(args: argparse.Namespace) -> list[Row]:
             search_all,
         )
     num_pairs = min(10 * num_samples, args.max_pairs)
-    pairs = Candidates(
-        torch.randint(num_samples, (num_pairs,), generator=rng).int(),
-        torch.randint(num_samples, (num_pairs,), generator=rng).int(),
-        torch.rand(num_pairs, generator=rng, dtype=torch.float64),
+    ends = torch.randint(
+        num_samples, (2, num_pairs), generator=rng, device=device
     )
+    confidence = torch.rand(
+        num_pairs, generator=rng, dtype=torch.float64, device=device
+    )
+    pairs = Candidates(ends[0].int(), ends[1].int(), confidence)
     for name, cap in (('selection', None), ('selection, at most 20', 20)):
 
         def select(cap: int | None = cap) -> tuple[Tensor, Tensor]:

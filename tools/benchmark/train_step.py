@@ -30,6 +30,7 @@ from mmengine.runner import Runner
 from random_images import RandomImages, ResidentRandomImages
 
 from mmisl.datasets import InstanceDataset
+from mmisl.ops import BACKENDS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Config, side of its images, side of the images that are kept in memory.
@@ -80,14 +81,23 @@ def make_config(args: argparse.Namespace, work_dir: str) -> Config:
     cfg.visualizer = dict(type='Visualizer', vis_backends=[])
     cfg.model.channels_last = args.channels_last
     if args.amp:
-        cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
+        # bfloat16 has the range of float32: a scaler would gain nothing, and
+        # it reads a value in every step.
+        cfg.optim_wrapper.update(
+            type='AmpOptimWrapper',
+            dtype='bfloat16',
+            loss_scale=dict(enabled=False),
+        )
+    cfg.model.head.backend = args.backend
     cfg.log_level = 'WARNING'
     cfg.work_dir = work_dir
+    # mmengine would tell runs apart by the second in which they start.
+    cfg.experiment_name = Path(work_dir).name
     return cfg
 
 
-def parse_args() -> argparse.Namespace:
-    """Arguments of the command line."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read ``argv``, or the command line if that is None."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -106,10 +116,16 @@ def parse_args() -> argparse.Namespace:
         default=0,
         help='of the loader; 0 keeps the images on the device (default)',
     )
+    parser.add_argument(
+        '--backend',
+        choices=BACKENDS,
+        default='torch',
+        help='of the loss over the bank',
+    )
     parser.add_argument('--steps', type=int, default=100, help='of a turn')
     parser.add_argument('--repeats', type=int, default=5, help='turns')
     parser.add_argument('--out', type=Path, help='JSON file')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.arch == 'r50' and args.workers == 0:
         parser.error(
             '--workers (0) must be at least 1 for r50: images of 256x256 do '
@@ -150,14 +166,8 @@ def make_rows(
     return rows
 
 
-def main() -> None:
-    """Measure and report."""
-    args = parse_args()
-    if args.device == 'cpu':
-        # mmengine takes a GPU wherever it sees one.
-        os.environ['CUDA_VISIBLE_DEVICES'] = ''
-    elif args.device == 'cuda' and not torch.cuda.is_available():
-        raise SystemExit('--device cuda: no GPU is visible to torch')
+def measure(args: argparse.Namespace) -> tuple[str, list[dict]]:
+    """Title and rows of the report."""
     with tempfile.TemporaryDirectory() as work_dir:
         runner = Runner.from_cfg(make_config(args, work_dir))
         runner.train()
@@ -167,15 +177,27 @@ def main() -> None:
         loop.timings, loop.syncs, args.batch * args.steps, args.steps
     )
     kept = 'workers' if args.workers else 'images on the device'
-    report(
+    title = (
         f'{args.arch} on {device}: N = {args.num_samples:,}, B = '
         f'{args.batch}, {args.steps} steps a turn, '
         f'{"bfloat16" if args.amp else "float32"}, channels '
-        f'{"last" if args.channels_last else "first"}, {kept}'
-        f'{"; no figure of a GPU" if device == "cpu" else ""}',
-        rows,
-        out=args.out,
+        f'{"last" if args.channels_last else "first"}, loss by '
+        f'{args.backend}, {kept}'
+        f'{"; no figure of a GPU" if device == "cpu" else ""}'
     )
+    return title, rows
+
+
+def main() -> None:
+    """Measure and report."""
+    args = parse_args()
+    if args.device == 'cpu':
+        # mmengine takes a GPU wherever it sees one.
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    elif args.device == 'cuda' and not torch.cuda.is_available():
+        raise SystemExit('--device cuda: no GPU is visible to torch')
+    title, rows = measure(args)
+    report(title, rows, out=args.out)
 
 
 if __name__ == '__main__':
