@@ -167,12 +167,13 @@ def run(code, *args, **variables):
 
 
 def test_kernels__same_as_torch_in_the_interpreter():
-    assert run(COMPARE, 'cpu', TRITON_INTERPRET='1') == ['same']
+    # What it imports may print before.
+    assert run(COMPARE, 'cpu', TRITON_INTERPRET='1')[-1] == 'same'
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_kernels__same_as_torch_on_cuda():
-    assert run(COMPARE, 'cuda', TRITON_INTERPRET='0') == ['same']
+    assert run(COMPARE, 'cuda', TRITON_INTERPRET='0')[-1] == 'same'
 
 
 @pytest.mark.skipif(
