@@ -1,6 +1,7 @@
 """tools/train.py: settings in this process, runs in their own."""
 
 import importlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,29 @@ def test_train__slip_is_one_line(tiny, run_tool):
     assert errors[0].startswith('error: model.head.tau: ISLHead has no such')
     assert 'Traceback' not in done.stderr
     assert not (tiny / 'work_dirs').exists()
+
+
+@pytest.mark.skipif(
+    find_spec('triton') is None, reason='Triton is not installed'
+)
+def test_train__loss_by_triton(tiny, run_tool, trained):
+    work_dir = tiny / 'triton'
+    command = ['train.py', tiny / 'tiny.py', '--work-dir', work_dir]
+    command += ['--cfg-options', 'model.head.backend=triton']
+    done = run_tool(*command, env=dict(TRITON_INTERPRET='0'))
+    assert done.returncode == 1
+    errors = [x for x in done.stderr.splitlines() if x.startswith('error')]
+    assert len(errors) == 1
+    assert "backend='triton' needs CUDA tensors, got" in errors[0]
+    done = run_tool(*command, env=dict(TRITON_INTERPRET='1'))
+    assert done.returncode == 0, done.stderr
+    banks = [
+        torch.load(folder / 'epoch_2.pth', weights_only=True)['state_dict'][
+            'memory.bank'
+        ]
+        for folder in (work_dir, trained[0])
+    ]
+    torch.testing.assert_close(*banks, atol=1e-4, rtol=0)
 
 
 def test_train__mixed_precision_on_a_cpu(tiny, run_tool):
