@@ -38,6 +38,12 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument('config', help='config file')
+    add_options_argument(parser)
+    return parser
+
+
+def add_options_argument(parser: argparse.ArgumentParser) -> None:
+    """Overrides of a config, and how an error is shown."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -52,7 +58,6 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         action='store_true',
         help='show the traceback of an error',
     )
-    return parser
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@ from mmisl.compat import import_mmpretrain_models
 
 import_mmpretrain_models()  # before the modules that need it
 
-from .algorithms import ISL, NPID, BaseAlgorithm
+from .algorithms import ISL, NPID, BaseAlgorithm, Supervised
 from .backbones import AlexNetBN
 from .data_preprocessors import (
     AugmentingPreprocessor,
@@ -12,14 +12,16 @@ from .data_preprocessors import (
     BatchRandomHorizontalFlip,
     BatchRandomResizedCrop,
 )
-from .heads import ISLHead, NPIDHead
+from .heads import ISLHead, NCEHead, NPIDHead
 from .memories import MemoryBank
 from .miners import EntropyMiner, GANMiner, KNNMiner
-from .necks import ISLNeck
+from .necks import ISLNeck, PoolingNeck
 
 __all__ = [
     'ISL',
     'NPID',
+    'Supervised',
+    'NCEHead',
     'AlexNetBN',
     'AugmentingPreprocessor',
     'BaseAlgorithm',
@@ -33,5 +35,6 @@ __all__ = [
     'ISLNeck',
     'KNNMiner',
     'MemoryBank',
+    'PoolingNeck',
     'NPIDHead',
 ]

@@ -1,4 +1,5 @@
 from .bank_softmax import bank_logsumexp, bank_softmax, bank_softmax_kl
+from .counter_random import draw_uniform
 from .faiss_library import import_faiss
 from .nearest_rows import SEARCH_BACKENDS, nearest_rows
 from .segment import segment_argmax, segment_logsumexp
@@ -18,6 +19,7 @@ __all__ = [
     'bank_logsumexp',
     'bank_softmax',
     'bank_softmax_kl',
+    'draw_uniform',
     'import_faiss',
     'check_backend',
     'nearest_rows',

@@ -27,7 +27,7 @@ from tiny_run import (
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'tiny_methods'
-NUM_METHODS = 1
+NUM_METHODS = 4
 METHODS = {path.stem: path for path in sorted(FOLDER.glob('*.py'))}
 HOOKS = [
     dict(type='MemoryBankHook'),

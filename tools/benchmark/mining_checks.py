@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mmisl.evaluation import graph_statistics
 from mmisl.models import GANMiner, KNNMiner
-from mmisl.models.miners import BaseMiner, MiningSummary
+from mmisl.models.miners import BaseMiner
+from mmisl.models.stage_summaries import MiningSummary
 from mmisl.structures import NeighborGraph
 
 # Rounding decides between equal rivals, and devices round differently.

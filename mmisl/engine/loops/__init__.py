@@ -1,4 +1,4 @@
 from .round_loop import RoundBasedTrainLoop
-from .round_state import RoundState
+from .round_state import RoundSchedule, RoundState
 
-__all__ = ['RoundBasedTrainLoop', 'RoundState']
+__all__ = ['RoundBasedTrainLoop', 'RoundSchedule', 'RoundState']

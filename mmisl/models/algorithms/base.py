@@ -18,11 +18,104 @@ from ..miners import Views, mean_view
 from ..stage_summaries import StageSummary
 
 
-class BaseAlgorithm(BaseModel, metaclass=ABCMeta):
-    """An encoder, and an answer to who the positives of a sample are.
+class EngineContract:
+    """What loop, hooks, feature extraction and tools ask of a model.
 
-    The engine (loop, hooks, feature extraction, tools) talks to an algorithm
-    through what is named here and through nothing else.
+    They use what is named here, the modes of :meth:`BaseAlgorithm.forward`,
+    and nothing else.
+
+    Attributes:
+        memory: :class:`mmisl.MemoryBank`, None for an algorithm without one.
+        graph: :class:`NeighborGraph`, None for an algorithm without one.
+        clusters: :class:`ClusterAssignments`, None for an algorithm without
+            them.
+        mining_views: What :meth:`mine` looks at: ``'augmented'`` views of
+            every sample, the ``'plain'`` images under the test transforms,
+            or ``'none'``.
+        mining_mode: Mode of ``forward`` that encodes them.
+    """
+
+    mining_views = 'none'
+    mining_mode = 'tensor'
+    # Any: a subclass knows what it has, and need not ask for None. Without
+    # values here, which would hide the modules of these names.
+    memory: Any
+    graph: Any
+    clusters: Any
+
+    def set_num_samples(self, num_samples: int) -> None:
+        """Size everything that has an entry per sample, for a set of N.
+
+        Raises:
+            ValueError: If anything already has another size.
+        """
+        for part in (self.memory, self.graph, self.clusters):
+            if part is not None:
+                part.set_num_samples(num_samples)
+
+    def mine(self, views: Views, quota: float, seed: int) -> StageSummary:
+        """Look for positives with the frozen encoder, between two rounds.
+
+        Args:
+            views (Views): What ``mining_views`` asks for, V of (N, D) float,
+                on the bank's device, sharded where the bank is.
+            quota (float): Mean neighbours per sample to reach, where a graph
+                is mined.
+            seed (int): Of everything random in this stage.
+
+        Returns:
+            StageSummary: What was done.
+
+        Raises:
+            TypeError: If the algorithm looks for no positives.
+        """
+        raise TypeError(
+            f'{type(self).__name__} looks for no positives between rounds; '
+            'set train_cfg.max_rounds=1 and leave train_cfg.mining out'
+        )
+
+    def redrawn_parameters(self) -> list[torch.nn.Parameter]:
+        """Parameters that :meth:`mine` draws anew.
+
+        The optimizer forgets what it knew of them.
+        """
+        return []
+
+    def refresh_memory(self, views: Views) -> None:
+        """Put the mean of the views of every sample in its row of the bank.
+
+        Args:
+            views (Views): V of (N, D) float, norm 1, sharded where the bank
+                is.
+
+        Raises:
+            TypeError: If the algorithm has no memory bank.
+        """
+        if self.memory is None:
+            raise TypeError(f'{type(self).__name__} has no memory bank')
+        self.memory.replace(mean_view(views))
+
+    def rank_weight(self, num_real: int, device: torch.device) -> Tensor:
+        """This rank's share of the global batch, times the ranks.
+
+        A mean over this rank's samples times this weight has the mean over
+        the global batch as its mean over the ranks, which DDP forms, even
+        when ranks hold unequal numbers of real samples.
+
+        Args:
+            num_real (int): Samples of this rank that are no padded copies.
+            device (torch.device): Of the losses.
+
+        Returns:
+            Tensor: () float32.
+        """
+        total = torch.full((), float(num_real), device=device)
+        all_reduce(total)
+        return num_real * get_world_size() / total
+
+
+class BaseAlgorithm(EngineContract, BaseModel, metaclass=ABCMeta):
+    """An encoder, and an answer to who the positives of a sample are.
 
     Args:
         backbone (dict): Of a backbone that returns a tuple of maps.
@@ -36,20 +129,7 @@ class BaseAlgorithm(BaseModel, metaclass=ABCMeta):
             ``torch.compile``; the state dict keeps its keys.
             Defaults to False.
         init_cfg (dict, optional): Initialisation.
-
-    Attributes:
-        memory: :class:`mmisl.MemoryBank`, None for an algorithm without one.
-        graph: :class:`NeighborGraph`, None for an algorithm without one.
-        clusters: :class:`ClusterAssignments`, None for an algorithm without
-            them.
-        mining_views: What :meth:`mine` looks at: ``'augmented'`` views of
-            every sample, the ``'plain'`` images under the test transforms,
-            or ``'none'``.
-        mining_mode: Mode of :meth:`forward` that encodes them.
     """
-
-    mining_views = 'none'
-    mining_mode = 'tensor'
 
     def __init__(
         self,
@@ -68,10 +148,7 @@ class BaseAlgorithm(BaseModel, metaclass=ABCMeta):
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.head = MODELS.build(head)
-        # Any: a subclass knows what it has, and need not ask for None.
-        self.memory: Any = None
-        self.graph: Any = None
-        self.clusters: Any = None
+        self.memory = self.graph = self.clusters = None
         self.channels_last = channels_last
         if channels_last:
             self.backbone.to(memory_format=torch.channels_last)
@@ -88,16 +165,6 @@ class BaseAlgorithm(BaseModel, metaclass=ABCMeta):
         super().init_weights()
         if self.channels_last:
             self.backbone.to(memory_format=torch.channels_last)
-
-    def set_num_samples(self, num_samples: int) -> None:
-        """Size everything that has an entry per sample, for a set of N.
-
-        Raises:
-            ValueError: If anything already has another size.
-        """
-        for part in (self.memory, self.graph, self.clusters):
-            if part is not None:
-                part.set_num_samples(num_samples)
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Features of norm 1.
@@ -161,66 +228,6 @@ class BaseAlgorithm(BaseModel, metaclass=ABCMeta):
             dict[str, Tensor]: Scalars; those whose name begins with ``loss``
             are minimised.
         """
-
-    def mine(self, views: Views, quota: float, seed: int) -> StageSummary:
-        """Look for positives with the frozen encoder, between two rounds.
-
-        Args:
-            views (Views): What ``mining_views`` asks for, V of (N, D) float,
-                on the bank's device, sharded where the bank is.
-            quota (float): Mean neighbours per sample to reach, where a graph
-                is mined.
-            seed (int): Of everything random in this stage.
-
-        Returns:
-            StageSummary: What was done.
-
-        Raises:
-            TypeError: If the algorithm looks for no positives.
-        """
-        raise TypeError(
-            f'{type(self).__name__} looks for no positives between rounds; '
-            'set train_cfg.max_rounds=1 and leave train_cfg.mining out'
-        )
-
-    def redrawn_parameters(self) -> list[torch.nn.Parameter]:
-        """Parameters that :meth:`mine` draws anew.
-
-        The optimizer forgets what it knew of them.
-        """
-        return []
-
-    def refresh_memory(self, views: Views) -> None:
-        """Put the mean of the views of every sample in its row of the bank.
-
-        Args:
-            views (Views): V of (N, D) float, norm 1, sharded where the bank
-                is.
-
-        Raises:
-            TypeError: If the algorithm has no memory bank.
-        """
-        if self.memory is None:
-            raise TypeError(f'{type(self).__name__} has no memory bank')
-        self.memory.replace(mean_view(views))
-
-    def rank_weight(self, num_real: int, device: torch.device) -> Tensor:
-        """This rank's share of the global batch, times the ranks.
-
-        A mean over this rank's samples times this weight has the mean over
-        the global batch as its mean over the ranks, which DDP forms, even
-        when ranks hold unequal numbers of real samples.
-
-        Args:
-            num_real (int): Samples of this rank that are no padded copies.
-            device (torch.device): Of the losses.
-
-        Returns:
-            Tensor: () float32.
-        """
-        total = torch.full((), float(num_real), device=device)
-        all_reduce(total)
-        return num_real * get_world_size() / total
 
     def _encode(self, inputs: Tensor) -> tuple[Tensor, ...]:
         if self.channels_last:

@@ -101,4 +101,6 @@ class NPID(BaseAlgorithm):
             sample_idx (Tensor): (B,) int64 in [0, N), on the host.
             data_samples (Sequence[DataSample]): Of the same images.
         """
-        return self.head.loss(feats, sample_idx, self.memory.rows)
+        return self.head.loss(
+            feats, sample_idx, self.memory.rows, data_samples
+        )

@@ -1,4 +1,4 @@
-from .augmenting_preprocessor import AugmentingPreprocessor
+from .augmenting_preprocessor import AugmentingPreprocessor, draw_keys
 from .batch_colour import (
     BatchColorJitter,
     BatchRandomGrayscale,
@@ -12,4 +12,5 @@ __all__ = [
     'BatchRandomGrayscale',
     'BatchRandomHorizontalFlip',
     'BatchRandomResizedCrop',
+    'draw_keys',
 ]

@@ -9,9 +9,8 @@ from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmisl.ops import draw_uniform
 from mmisl.registry import MODELS
-
-from .counter_random import draw_uniform
 
 
 @MODELS.register_module()

@@ -1,4 +1,5 @@
 from .isl_head import ISLHead
+from .nce_head import NCEHead
 from .npid_head import NPIDHead
 
-__all__ = ['ISLHead', 'NPIDHead']
+__all__ = ['ISLHead', 'NCEHead', 'NPIDHead']

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseModule
+from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmisl.ops import ShardedRows, bank_softmax
@@ -38,7 +41,11 @@ class NPIDHead(BaseModule):
         self.temperature = temperature
 
     def loss(
-        self, feats: Tensor, sample_idx: Tensor, bank: Tensor | ShardedRows
+        self,
+        feats: Tensor,
+        sample_idx: Tensor,
+        bank: Tensor | ShardedRows,
+        data_samples: Sequence[DataSample] = (),
     ) -> dict[str, Tensor]:
         """Mean over the batch.
 
@@ -48,6 +55,7 @@ class NPIDHead(BaseModule):
             sample_idx (Tensor): (B,) int64 in [0, N).
             bank (Tensor | ShardedRows): (N, D) float, norm 1, no gradient.
                 With shards all ranks call this together, also with B = 0.
+            data_samples (Sequence[DataSample]): Not used: nothing is drawn.
 
         Returns:
             dict[str, Tensor]: Scalar ``loss_instance``, 0 for B = 0.

@@ -5,99 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from mmisl.registry import MODELS
 
+from .pooling_neck import PoolingNeck
+
 
 @MODELS.register_module()
-class ISLNeck(BaseModule):
+class ISLNeck(PoolingNeck):
     """Pool, project linearly, and normalise to unit length.
 
     Behind a ResNet: average pool, linear layer, L2. Behind
-    :class:`AlexNetBN`: pool5, fc6 and fc7 (each linear, BN, ReLU), linear
-    layer, L2. ``fc6`` and ``fc7`` are submodules of their own so that a
-    detector loads them as its shared head.
+    :class:`AlexNetBN`: pool5, fc6 and fc7, linear layer, L2.
 
     Source: official code, where these are the last layers of each network.
 
     Args:
         in_channels (int): Channels C of the last feature map.
         out_channels (int): Size D of the embedding. Defaults to 128.
-        fc_channels (Sequence[int], optional): Outputs of fc6 and of fc7,
-            (4096, 4096) on ImageNet and (1024, 1024) on small images. None
-            for a neck without them. Defaults to None.
-        map_size (int): Side of the pooled map. 1 pools globally, as the
-            ResNets do; behind AlexNet 6 on ImageNet, 4 on small images.
-            Defaults to 1.
-        init_cfg (dict | list[dict], optional): Initialisation; None keeps
-            PyTorch's, which the released code uses. Defaults to None.
-
-    Raises:
-        ValueError: If ``fc_channels`` is given without exactly two numbers,
-            or ``map_size`` is smaller than 1.
+        **kwargs: Of :class:`PoolingNeck`.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int = 128,
-        *,
-        fc_channels: Sequence[int] | None = None,
-        map_size: int = 1,
-        init_cfg: dict | list[dict] | None = None,
+        self, in_channels: int, out_channels: int = 128, **kwargs
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
-        if map_size < 1:
-            raise ValueError(f'map_size must be >= 1, got {map_size}')
-        self.in_channels = in_channels
-        pooled_channels = in_channels * map_size**2
-        self.pooling: nn.Module
-        self.fc6: nn.Module
-        self.fc7: nn.Module
-        if fc_channels is None:
-            self.pooling = nn.AdaptiveAvgPool2d(map_size)
-            self.fc6, self.fc7 = nn.Identity(), nn.Identity()
-            projection_channels = pooled_channels
-        else:
-            if len(fc_channels) != 2:
-                raise ValueError(
-                    'fc_channels must be two numbers, the outputs of fc6 and '
-                    f'of fc7, got {tuple(fc_channels)}'
-                )
-            # On AlexNet's own maps (13x13, 8x8) the windows are those of its
-            # pool5 (3x3 with stride 2, 2x2); other image sizes work as well.
-            self.pooling = nn.AdaptiveMaxPool2d(map_size)
-            fc6_channels, fc7_channels = fc_channels
-            self.fc6 = _fc_bn_relu(pooled_channels, fc6_channels)
-            self.fc7 = _fc_bn_relu(fc6_channels, fc7_channels)
-            projection_channels = fc7_channels
-        self.projection = nn.Linear(projection_channels, out_channels)
-
-    def pool(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
-        """Pool the last feature map: the backbone's features as a vector.
-
-        Args:
-            feats (Tensor | Sequence[Tensor]): (B, C, h, w), or several maps
-                of which the last is taken.
-
-        Returns:
-            Tensor: (B, C * map_size ** 2), not normalised.
-
-        Raises:
-            ValueError: If the map does not have ``in_channels`` channels.
-        """
-        feature_map = feats if isinstance(feats, Tensor) else feats[-1]
-        if feature_map.dim() != 4 or feature_map.size(1) != self.in_channels:
-            raise ValueError(
-                'the last feature map must have shape '
-                f'(B, in_channels = {self.in_channels}, h, w), got '
-                f"{tuple(feature_map.shape)}; set the neck's in_channels to "
-                'what the backbone gives'
-            )
-        return self.pooling(feature_map).flatten(1)
+        super().__init__(in_channels, **kwargs)
+        self.projection = nn.Linear(self.num_features, out_channels)
 
     def forward(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
         """Embed a batch.
@@ -110,16 +45,7 @@ class ISLNeck(BaseModule):
             Tensor: (B, D) float32, norm 1; also under autocast, where half
             precision would leave the norm off by 1e-3. float64 stays.
         """
-        hidden = self.fc7(self.fc6(self.pool(feats)))
-        raw_feats = self.projection(hidden)  # (B, D)
+        raw_feats = self.projection(super().forward(feats))  # (B, D)
         full = torch.promote_types(raw_feats.dtype, torch.float32)
         # eps bounds the gradient of a vector that is nearly zero.
         return normalize(raw_feats.to(full), dim=1, eps=1e-6)
-
-
-def _fc_bn_relu(in_features: int, out_features: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(in_features, out_features, bias=False),
-        nn.BatchNorm1d(out_features),
-        nn.ReLU(),
-    )

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mmisl.models.data_preprocessors.counter_random import draw_uniform, mix
+from mmisl.ops.counter_random import draw_uniform, mix
 
 MASK = 2**64 - 1
 

@@ -1,0 +1,163 @@
+"""Linear classification of frozen features."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+# Inverse penalties, from strong to weak, for features scaled to a mean square
+# of 1 a sample: 9 of the 45 that the convention tries over a wider range.
+DEFAULT_GRID = tuple(float(c) for c in np.logspace(-2, 6, 9, base=10))
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a linear probe found.
+
+    Attributes:
+        top1: Accuracy on the test images, in percent.
+        mean_per_class: Mean of the accuracies of the classes, in percent.
+        inverse_penalty: C that was chosen.
+        validation: Accuracy on the validation part by C, in percent.
+        converged: Whether the last fit ended before ``max_iters``.
+    """
+
+    top1: float
+    mean_per_class: float
+    inverse_penalty: float
+    validation: dict[float, float]
+    converged: bool
+
+
+def linear_probe(
+    train_feats: Tensor,
+    train_labels: Tensor,
+    test_feats: Tensor,
+    test_labels: Tensor,
+    *,
+    seed: int,
+    grid: Sequence[float] = DEFAULT_GRID,
+    val_share: float = 0.2,
+    max_iters: int = 1000,
+) -> ProbeResult:
+    """Multinomial logistic regression by L-BFGS, its L2 penalty by validation.
+
+    The convention of SimCLR and BYOL (BYOL, appendix D.2): the penalty is
+    the best of a log-spaced grid on a part of the TRAINING images, and the
+    classifier is then fitted to all of them. Test labels are read once, to
+    count. All features are divided by one number, the root mean square norm
+    of the training features, so that a grid means the same for any network.
+
+    Args:
+        train_feats (Tensor): (N, C) float, finite.
+        train_labels (Tensor): (N,) int64, at least 2 classes.
+        test_feats (Tensor): (M, C) float, finite.
+        test_labels (Tensor): (M,) int64.
+        seed (int): Of the split in training and validation part.
+        grid (Sequence[float]): Values of C, the inverse of the penalty.
+        val_share (float): Share of the training images of every class that
+            validate, in (0, 1). Defaults to 0.2.
+        max_iters (int): Of L-BFGS. Defaults to 1000.
+
+    Returns:
+        ProbeResult: Accuracies and what was chosen; of equal penalties on
+        the validation part the strongest.
+
+    Raises:
+        ValueError: If shapes disagree, a value is not finite, there is but
+            one class, or a class is too small to be split.
+    """
+    _check(train_feats, train_labels, test_feats, test_labels, grid)
+    scale = float(train_feats.double().square().sum(1).mean().sqrt())
+    scale = 1 / max(scale, 1e-12)
+    train, test = (
+        part.detach().double().cpu().numpy() * scale
+        for part in (train_feats, test_feats)
+    )
+    labels, expected = train_labels.cpu().numpy(), test_labels.cpu().numpy()
+    rows = np.arange(len(labels))
+    fit_rows, val_rows = train_test_split(
+        rows, test_size=val_share, random_state=seed % 2**32, stratify=labels
+    )
+    validation = {}
+    for inverse_penalty in sorted(grid):
+        model, _ = _fit(
+            train[fit_rows], labels[fit_rows], inverse_penalty, max_iters
+        )
+        right = model.predict(train[val_rows]) == labels[val_rows]
+        validation[inverse_penalty] = 100 * float(right.mean())
+    chosen = max(validation, key=lambda c: (validation[c], -c))
+    model, converged = _fit(train, labels, chosen, max_iters)
+    predicted = model.predict(test)
+    with warnings.catch_warnings():
+        # A class that no test image has is predicted now and then.
+        warnings.filterwarnings('ignore', 'y_pred contains classes')
+        mean_per_class = balanced_accuracy_score(expected, predicted)
+    return ProbeResult(
+        top1=100 * float((predicted == expected).mean()),
+        mean_per_class=100 * float(mean_per_class),
+        inverse_penalty=chosen,
+        validation=validation,
+        converged=converged,
+    )
+
+
+def _fit(
+    feats: np.ndarray,
+    labels: np.ndarray,
+    inverse_penalty: float,
+    max_iters: int,
+) -> tuple[LogisticRegression, bool]:
+    """Fit, and tell whether it ended by itself."""
+    model = LogisticRegression(C=inverse_penalty, max_iter=max_iters)
+    with warnings.catch_warnings():
+        # Told by the result.
+        warnings.simplefilter('ignore', ConvergenceWarning)
+        model.fit(feats, labels)
+    return model, bool(model.n_iter_.max() < max_iters)
+
+
+def _check(
+    train_feats: Tensor,
+    train_labels: Tensor,
+    test_feats: Tensor,
+    test_labels: Tensor,
+    grid: Sequence[float],
+) -> None:
+    for name, feats, labels in (
+        ('train', train_feats, train_labels),
+        ('test', test_feats, test_labels),
+    ):
+        if feats.dim() != 2 or labels.shape != feats.shape[:1]:
+            raise ValueError(
+                f'{name}_feats and {name}_labels must be (N, C) and (N,), '
+                f'got {tuple(feats.shape)} and {tuple(labels.shape)}'
+            )
+        if not torch.isfinite(feats).all():
+            raise ValueError(
+                f'{name}_feats hold NaN or infinity; the training has '
+                'diverged: lower the learning rate or train without --amp'
+            )
+    if train_feats.shape[1] != test_feats.shape[1]:
+        raise ValueError(
+            f'train_feats have {train_feats.shape[1]} dimensions, test_feats '
+            f'{test_feats.shape[1]}; both must come from the same network'
+        )
+    if not grid or min(grid) <= 0:
+        raise ValueError(f'grid must hold numbers > 0, got {list(grid)}')
+    counts = train_labels.unique(return_counts=True)[1]
+    if len(counts) < 2 or counts.min() < 2:
+        raise ValueError(
+            'a linear probe needs at least 2 classes with 2 training images '
+            f'each, got {len(counts)} classes, the smallest of '
+            f'{int(counts.min()) if len(counts) else 0}'
+        )

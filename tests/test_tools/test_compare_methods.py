@@ -1,0 +1,208 @@
+"""tools/compare_methods.py, as a user runs it, and its parts."""
+
+import importlib
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+NPID = """
+_base_ = 'tiny.py'
+model = dict(
+    _delete_=True,
+    type='NPID',
+    backbone=_base_.model.backbone,
+    neck=_base_.model.neck,
+    head=dict(type='NPIDHead'),
+    memory=dict(type='MemoryBank', feat_dim=6),
+)
+"""
+ONE_ROUND = """
+train_cfg = dict(
+    _delete_=True,
+    type='RoundBasedTrainLoop',
+    max_rounds=1,
+    encoder=dict(max_epochs=2),
+)
+"""
+
+
+BEGIN = '<!-- compare_methods begin -->\n'
+END = '<!-- compare_methods end -->\n'
+
+
+@pytest.fixture(scope='module')
+def configs(tiny):
+    """Two methods with one budget: a miner of neighbours, and NPID."""
+    other = tiny / 'npid.py'
+    other.write_text(NPID + ONE_ROUND)
+    return tiny / 'tiny.py', other
+
+
+def compare(run_tool, configs, work_dir, *args):
+    return run_tool(
+        'compare_methods.py', *configs, '--seeds', '3', '5',
+        '--work-dir', work_dir, *args,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def compared(tiny, run_tool, configs):
+    """Work dir and page of a finished comparison."""
+    work_dir, out = tiny / 'compare', tiny / 'results.md'
+    out.write_text(f'before\n{BEGIN}old\n{END}after\n')
+    done = compare(run_tool, configs, work_dir, '--jobs', '2', '--out', out)
+    assert done.returncode == 0, done.stderr
+    return work_dir, out.read_text()
+
+
+def cells_of(text):
+    """First cell of every row of a Markdown table: the others."""
+    rows = [line for line in text.splitlines() if line.startswith('| ')]
+    return {
+        row.split(' | ')[0].strip('|` '): row.strip('| ').split(' | ')[1:]
+        for row in rows
+    }
+
+
+def test_compare__all_methods_and_seeds_in_one_table(compared):
+    work_dir, text = compared
+    assert text.startswith(f'before\n{BEGIN}| method')
+    assert text.endswith(f'{END}after\n')
+    assert 'tools/compare_methods.py' in text and '--seeds 3 5' in text
+    cells = cells_of(text)
+    assert list(cells) == [
+        'method', 'raw pixels', 'untrained network', 'tiny', 'npid',
+    ]  # fmt: skip
+    results = json.loads((work_dir / 'results.json').read_text())
+    for name in ('tiny', 'npid', 'untrained network'):
+        own = [r for r in results if r['name'] == name]
+        assert [r['seed'] for r in own] == [3, 5]
+        for column, key in ((2, 'knn'), (3, 'linear')):
+            values = [r[key] for r in own]
+            mean, deviation = (
+                statistics.fmean(values),
+                statistics.stdev(values),
+            )
+            assert cells[name][column] == f'{mean:.1f} ± {deviation:.1f}'
+    # Purity is of mined edges, and instance discrimination mines none.
+    assert cells['tiny'][4] != '-' and cells['npid'][4] == '-'
+
+
+def times_of(work_dir):
+    """When each checkpoint was written."""
+    return {p: p.stat().st_mtime_ns for p in work_dir.rglob('*.pth')}
+
+
+def test_compare__finished_runs_are_kept(run_tool, configs, compared):
+    work_dir, _ = compared
+    written = times_of(work_dir)
+    # One run lost its scores: it is scored once more, not trained.
+    lost = work_dir / 'npid' / 'seed5' / 'result.json'
+    scores = json.loads(lost.read_text())
+    lost.unlink()
+    done = compare(run_tool, configs, work_dir)
+    assert done.returncode == 0, done.stderr
+    again = json.loads(lost.read_text())
+    assert (
+        again['knn'] == scores['knn'] and again['linear'] == scores['linear']
+    )
+    assert written == {
+        p: p.stat().st_mtime_ns for p in work_dir.rglob('*.pth')
+    }
+
+
+def test_compare__a_changed_config_is_refused(run_tool, configs, compared):
+    done = compare(
+        run_tool,
+        configs,
+        compared[0],
+        '--cfg-options',
+        'model.head.temperature=1',
+    )
+    assert done.returncode == 1
+    assert 'holds a run of another state' in done.stderr
+
+
+def test_compare__a_failed_run_leaves_the_others(tiny, run_tool, configs):
+    broken = tiny / 'broken.py'
+    broken.write_text(
+        "_base_ = 'tiny.py'\noptim_wrapper = dict(optimizer=dict(lr=1e30))\n"
+    )
+    work_dir = tiny / 'failed'
+    done = run_tool(
+        'compare_methods.py', configs[0], broken, '--seeds', '3',
+        '--work-dir', work_dir,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert '1 of 2 runs failed: broken (seed 3); see ' in last
+    cells = cells_of((work_dir / 'table.md').read_text())
+    assert 'tiny' in cells and 'broken' not in cells
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            'train_cfg = dict(encoder=dict(max_epochs=3))',
+            'differ in epochs: 6',
+        ),
+        ('train_dataloader = dict(batch_size=7)', 'differ in batch_size: 7'),
+        (
+            'model = dict(backbone=dict(base_channels=8))',
+            'differ in backbone: .*"base_channels": 8',
+        ),
+        (
+            'train_dataloader = dict(dataset=dict(dataset=dict('
+            "data_prefix='val')))",
+            'differ in images: .*"val"',
+        ),
+    ],
+)
+def test_read_configs__budgets_must_agree(
+    tiny, configs, monkeypatch, change, message
+):
+    monkeypatch.syspath_prepend(TOOLS)
+    budget = importlib.import_module('comparison.budget')
+    other = tiny / 'other.py'
+    other.write_text(f"_base_ = 'tiny.py'\n{change}\n")
+    with pytest.raises(ValueError, match=message):
+        budget.read_configs([configs[0], other], {})
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module('comparison.table')
+
+
+def test_spread__mean_and_sample_deviation(parts):
+    assert parts.spread([]) == '-'
+    assert parts.spread([1.25]) == '1.2'
+    assert parts.spread([1.0, 3.0]) == '2.0 ± 1.4'
+
+
+def test_replace_block__a_file_without_marks_is_left_alone(parts, tmp_path):
+    path = tmp_path / 'page.md'
+    path.write_text('mine\n')
+    with pytest.raises(ValueError, match='has no lines'):
+        parts.replace_block(path, 'table\n')
+    assert path.read_text() == 'mine\n'
+
+
+def test_num_views__of_nested_data_sets(parts):
+    step = dict(type='mmpretrain.MultiView', num_views=[2, 1])
+    dataset = dict(dataset=dict(datasets=[dict(pipeline=[step])]))
+    assert (
+        parts.num_views(Config(dict(train_dataloader=dict(dataset=dataset))))
+        == 3
+    )
+    step['type'] = 'mmpretrain.PackInputs'
+    assert (
+        parts.num_views(Config(dict(train_dataloader=dict(dataset=dataset))))
+        == 1
+    )

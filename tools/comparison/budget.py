@@ -1,0 +1,105 @@
+"""What compared methods must have in common."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import ConfigError, check_config, check_overrides
+from mmengine.config import Config
+
+from mmisl.engine.loops import RoundSchedule
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What all compared methods must have in common.
+
+    Attributes:
+        images: Data set and its options, but for the transforms.
+        epochs: Encoder epochs.
+        batch_size: Images of an iteration.
+        backbone: Its config.
+    """
+
+    images: str
+    epochs: int
+    batch_size: int
+    backbone: str
+
+    @classmethod
+    def of(cls, cfg: Config) -> Budget:
+        """Read it from a config."""
+        dataset = cfg.train_dataloader.dataset.to_dict()
+        return cls(
+            images=as_text(without_pipeline(dataset)),
+            epochs=schedule_of(cfg).total_epochs,
+            batch_size=cfg.train_dataloader.batch_size,
+            backbone=as_text(cfg.model.backbone.to_dict()),
+        )
+
+
+def read_configs(
+    paths: list[Path], options: dict[str, Any]
+) -> dict[Path, Config]:
+    """Read and check all configs before anything is trained.
+
+    Raises:
+        ConfigError: If a config has a slip, if two have the same name, or if
+            their budgets differ.
+    """
+    configs = {}
+    for path in paths:
+        if not path.is_file():
+            raise ConfigError(f'config {path} does not exist')
+        cfg = Config.fromfile(path)
+        check_overrides(cfg, options)
+        cfg.merge_from_dict(options)
+        check_config(cfg)
+        configs[path] = cfg
+    names = [path.stem for path in configs]
+    if len(set(names)) < len(paths):
+        raise ConfigError(
+            f'configs must have different names, got {", ".join(names)}'
+        )
+    first, *others = configs
+    expected = Budget.of(configs[first])
+    for path in others:
+        budget = Budget.of(configs[path])
+        for field, value in vars(expected).items():
+            if getattr(budget, field) != value:
+                raise ConfigError(
+                    f'{path} and {first} differ in {field}: '
+                    f'{getattr(budget, field)} and {value}; methods are '
+                    'compared with one budget'
+                )
+    return configs
+
+
+def schedule_of(cfg: Config) -> RoundSchedule:
+    """Rounds and epochs of a config."""
+    encoder = dict(cfg.train_cfg.encoder)
+    encoder.pop('restart_lr', None)
+    encoder = {'first_epochs': encoder['max_epochs'], **encoder}
+    encoder.setdefault('val_interval', 1)
+    return RoundSchedule(max_rounds=cfg.train_cfg.max_rounds, **encoder)
+
+
+def without_pipeline(node: Any) -> Any:
+    """A data set's config without its transforms."""
+    if isinstance(node, dict):
+        return {
+            key: without_pipeline(value)
+            for key, value in node.items()
+            if key != 'pipeline'
+        }
+    if isinstance(node, list):
+        return [without_pipeline(item) for item in node]
+    return node
+
+
+def as_text(value: Any) -> str:
+    """One text for one value, whatever the order of its keys."""
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,170 @@
+"""Trains every method with every seed, once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import ConfigError
+from mmengine.config import Config
+from rich.progress import Progress
+
+from .budget import as_text
+from .files import replace_text, write_json
+
+TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method with one seed.
+
+    Attributes:
+        config: Path of its config.
+        seed: Of everything random.
+        folder: Where it trains.
+    """
+
+    config: Path
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Of the config, without its suffix."""
+        return self.config.stem
+
+    @property
+    def result(self) -> Path:
+        """Where its scores are written once it is finished."""
+        return self.folder / 'result.json'
+
+    @property
+    def log(self) -> Path:
+        """What its training printed."""
+        return self.folder / 'train.log'
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last one."""
+        return Path((self.folder / 'last_checkpoint').read_text().strip())
+
+
+# Of a run and its config; after the training has ended.
+Score = Callable[[Run, Config], dict[str, Any]]
+
+
+def train_all(
+    runs: list[Run],
+    configs: dict[Path, Config],
+    *,
+    score: Score,
+    options: dict[str, Any],
+    jobs: int,
+) -> list[Run]:
+    """Train and score what is not finished yet.
+
+    Args:
+        runs (list[Run]): All that is wanted.
+        configs (dict[Path, Config]): By the path that runs name.
+        score (Score): Applied to every finished run.
+        options (dict[str, Any]): Overrides of the configs.
+        jobs (int): Trainings at a time.
+
+    Returns:
+        list[Run]: Those that failed.
+    """
+    pending = [run for run in runs if not is_finished(run, configs)]
+    failed = []
+    with (
+        Progress(transient=True) as progress,
+        ThreadPoolExecutor(jobs) as pool,
+    ):
+        progress.disable = not progress.console.is_terminal
+        bar = progress.add_task('runs', total=len(runs))
+        progress.advance(bar, len(runs) - len(pending))
+        futures: dict[Future, Run] = {
+            pool.submit(train_one, run, options, jobs): run for run in pending
+        }
+        for future in as_completed(futures):
+            run = futures[future]
+            progress.advance(bar)
+            seconds, status = future.result()
+            if status:
+                failed.append(run)
+                continue
+            result = dict(
+                name=run.name,
+                seed=run.seed,
+                seconds=round(seconds, 1),
+                **score(run, configs[run.config]),
+            )
+            write_json(run.result, result)
+            progress.console.print(
+                f'{run.name}, seed {run.seed}: kNN {result["knn"]:.1f}, '
+                f'linear {result["linear"]:.1f}, {seconds:.0f} s'
+            )
+    return failed
+
+
+def is_finished(run: Run, configs: dict[Path, Config]) -> bool:
+    """Whether a run was trained and scored; marks its folder as its own.
+
+    Raises:
+        ConfigError: If the folder holds a run of another config.
+    """
+    text = as_text(configs[run.config].to_dict())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    marker = run.folder / 'config.sha256'
+    if marker.is_file() and marker.read_text() != digest:
+        raise ConfigError(
+            f'{run.folder} holds a run of another state of {run.config}; '
+            'remove that folder, or choose another --work-dir'
+        )
+    replace_text(marker, digest)
+    return run.result.is_file()
+
+
+def train_one(
+    run: Run, options: dict[str, Any], jobs: int
+) -> tuple[float, int]:
+    """Train in a process of its own, going on where it was cut short.
+
+    Returns:
+        tuple[float, int]: Wall seconds over all its parts, exit status.
+    """
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    overrides = {**options, 'randomness.seed': run.seed}
+    command = [
+        sys.executable,
+        str(TRAIN),
+        str(run.config),
+        '--work-dir',
+        str(run.folder),
+        '--resume',
+        'auto',
+        '--cfg-options',
+        *(f'{key}={value}' for key, value in overrides.items()),
+    ]
+    start = time.perf_counter()
+    with open(run.log, 'a') as log:
+        status = subprocess.run(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
+        ).returncode
+    clock = run.folder / 'seconds.txt'
+    seconds = time.perf_counter() - start
+    if clock.is_file():
+        seconds += float(clock.read_text())
+    clock.write_text(f'{seconds:.1f}')
+    return seconds, status

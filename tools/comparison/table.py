@@ -1,0 +1,130 @@
+"""One table of all scores, in Markdown."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import faiss
+import mmengine
+import mmpretrain
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from mmisl import __version__
+
+from .budget import Budget
+from .files import replace_text
+
+BEGIN, END = '<!-- compare_methods begin -->', '<!-- compare_methods end -->'
+
+
+def describe_results(
+    results: list[dict[str, Any]], configs: dict[Path, Config], *, command: str
+) -> str:
+    """The table, what it shows, and what made it.
+
+    Args:
+        results (list[dict]): One a method and seed, in the order of the rows.
+        configs (dict[Path, Config]): Of the methods, with one budget.
+        command (str): That was given.
+
+    Returns:
+        str: Markdown.
+    """
+    cfg = next(iter(configs.values()))
+    budget = Budget.of(cfg)
+    views = {path.stem: num_views(c) for path, c in configs.items()}
+    commits = sorted({r['commit'] for r in results if 'commit' in r})
+    return (
+        f'{make_table(results, views)}\nMean and standard deviation over the '
+        f'seeds, in percent. {budget.epochs} epochs, batches of '
+        f'{budget.batch_size}, the same network for all. Views: how often an '
+        'image is encoded for a step. kNN: '
+        f'k = {cfg.val_evaluator.get("k", 200)}, features of the neck. '
+        'Linear: logistic regression on pooled features of the backbone, its '
+        'penalty chosen on a part of the training images. Purity: share of '
+        "mined edges that join one class, or of samples of their cluster's "
+        'most frequent class, after the last mining. NMI: of clusters with '
+        'classes. Minutes are of a machine that may have been shared.\n\n'
+        f'```\n{command}\n```\n\n'
+        f'{time.strftime("%Y-%m-%d")}, mmisl {__version__} '
+        f'({", ".join(commits) or "nothing trained"}), torch '
+        f'{torch.__version__}, mmengine {mmengine.__version__}, mmpretrain '
+        f'{mmpretrain.__version__}, faiss {faiss.__version__}, numpy '
+        f'{np.__version__}, Python {sys.version.split()[0]}, '
+        f'{os.cpu_count()} cores, '
+        f'{"CUDA" if torch.cuda.is_available() else "no GPU"}.\n'
+    )
+
+
+def make_table(results: list[dict[str, Any]], views: dict[str, int]) -> str:
+    """One row a method, mean and spread over its seeds."""
+    rows = [
+        '| method | seeds | views | kNN | linear | purity | NMI | minutes |',
+        '|---|---|---|---|---|---|---|---|',
+    ]
+    for name in dict.fromkeys(result['name'] for result in results):
+        own = [result for result in results if result['name'] == name]
+
+        def cell(key: str, scale: float = 1, own: list = own) -> str:
+            return spread([scale * r[key] for r in own if key in r])
+
+        cells = [
+            f'`{name}`' if name in views else name,
+            str(len(own)),
+            str(views.get(name, '-')),
+            cell('knn'),
+            cell('linear'),
+            cell('purity', 100),
+            cell('nmi', 100),
+            cell('seconds', 1 / 60),
+        ]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
+def num_views(cfg: Config) -> int:
+    """How many augmented views the training pipeline makes of an image."""
+    dataset = cfg.train_dataloader.dataset
+    while 'pipeline' not in dataset:
+        dataset = dataset.get('dataset') or dataset['datasets'][0]
+    for step in dataset['pipeline']:
+        if step['type'].endswith('MultiView'):
+            counts = step['num_views']
+            return counts if isinstance(counts, int) else sum(counts)
+    return 1
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation of a cell; a dash where there is none."""
+    if not values:
+        return '-'
+    mean = f'{statistics.fmean(values):.1f}'
+    if len(values) == 1:
+        return mean
+    return f'{mean} ± {statistics.stdev(values):.1f}'
+
+
+def replace_block(path: Path, text: str) -> None:
+    """Put the table between two marks of a file, which may have more text.
+
+    Raises:
+        ValueError: If the file is there but has no marks.
+    """
+    block = f'{BEGIN}\n{text}{END}\n'
+    if path.is_file():
+        before, begin, rest = path.read_text().partition(f'{BEGIN}\n')
+        _, end, after = rest.partition(f'{END}\n')
+        if not begin or not end:
+            raise ValueError(
+                f'{path} has no lines {BEGIN} and {END} to write the table '
+                'between; add them, or name another file'
+            )
+        block = before + block + after
+    replace_text(path, block)
