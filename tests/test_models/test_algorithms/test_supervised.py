@@ -1,0 +1,83 @@
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.models import ImageClassifier
+from mmpretrain.structures import DataSample
+from torch.nn.functional import cross_entropy
+
+from mmisl.models.algorithms import Supervised
+
+PARTS = dict(
+    backbone=dict(
+        type='ResNet_CIFAR', depth=18, stem_channels=4, base_channels=4
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=3, in_channels=32),
+)
+LABELS = [2, 0, 1]
+
+
+@pytest.fixture
+def model():
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return Supervised(**PARTS).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.rand(3, 3, 16, 16)
+
+
+def samples(indices=(5, 0, 3), labels=LABELS):
+    return [
+        DataSample(metainfo=dict(sample_idx=i)).set_gt_label(label)
+        for i, label in zip(indices, labels)
+    ]
+
+
+def test_loss__is_that_of_the_plain_classifier(model, images):
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        plain = ImageClassifier(**PARTS).eval()
+    # Its checkpoints, key by key.
+    plain.load_state_dict(model.state_dict())
+    loss = model(images, samples(), mode='loss')
+    expected = plain(images, samples(), mode='loss')
+    torch.testing.assert_close(loss, expected)
+
+
+def test_loss__padded_copies_take_no_part(model, images):
+    loss = model(images, samples((5, -1, 3)), mode='loss')['loss']
+    score = model.head((model(images, mode='backbone'),))
+    expected = cross_entropy(score[[0, 2]], torch.tensor([2, 1]))
+    torch.testing.assert_close(loss, expected)
+    none = model(images, samples((-1, -1, -1)), mode='loss')['loss']
+    none.backward()
+    assert none == 0
+
+
+def test_predict__feature_and_score(model, images):
+    done = model(images, samples(), mode='predict')
+    feats = model(images, mode='tensor')
+    for sample, feat, label in zip(done, feats, LABELS):
+        torch.testing.assert_close(sample.feat, feat)
+        assert sample.gt_label.item() == label
+        assert sample.pred_score.shape == (3,)
+    torch.testing.assert_close(feats.norm(dim=1), torch.ones(3))
+
+
+def test_loss__a_class_that_the_head_lacks(model, images):
+    with pytest.raises(ValueError, match='label 3, but model.head.num_clas'):
+        model(images, samples(labels=[0, 3, 1]), mode='loss')
+
+
+def test_loss__an_image_without_a_label(model, images):
+    bare = [DataSample(metainfo=dict(sample_idx=i)) for i in range(3)]
+    with pytest.raises(ValueError, match='needs a label of every image'):
+        model(images, bare, mode='loss')
+
+
+def test_mine__there_is_nothing_to_mine(model):
+    with pytest.raises(TypeError, match='Supervised looks for no positives'):
+        model.mine([], 0.5, 0)
+    with pytest.raises(TypeError, match='Supervised has no memory bank'):
+        model.refresh_memory([])
