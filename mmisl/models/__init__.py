@@ -3,7 +3,7 @@ from mmisl.compat import import_mmpretrain_models
 
 import_mmpretrain_models()  # before the modules that need it
 
-from .algorithms import ISL, NPID, BaseAlgorithm, Supervised
+from .algorithms import ISL, NPID, BaseAlgorithm, MoCo, MoCoISL, Supervised
 from .backbones import AlexNetBN
 from .data_preprocessors import (
     AugmentingPreprocessor,
@@ -12,10 +12,11 @@ from .data_preprocessors import (
     BatchRandomHorizontalFlip,
     BatchRandomResizedCrop,
 )
-from .heads import ISLHead, NCEHead, NPIDHead
-from .memories import MemoryBank
+from .heads import ISLHead, MoCoISLHead, NCEHead, NPIDHead
+from .layers import SplitBatchNorm2d
+from .memories import KeyQueue, MemoryBank
 from .miners import EntropyMiner, GANMiner, KNNMiner
-from .necks import ISLNeck, PoolingNeck
+from .necks import ISLNeck, MLPNeck, PoolingNeck
 
 __all__ = [
     'ISL',
@@ -37,4 +38,10 @@ __all__ = [
     'MemoryBank',
     'PoolingNeck',
     'NPIDHead',
+    'KeyQueue',
+    'MLPNeck',
+    'MoCo',
+    'MoCoISL',
+    'MoCoISLHead',
+    'SplitBatchNorm2d',
 ]

@@ -1,6 +1,16 @@
 from .base import BaseAlgorithm, EngineContract
 from .isl import ISL
+from .moco import MoCo
+from .moco_isl import MoCoISL
 from .npid import NPID
 from .supervised import Supervised
 
-__all__ = ['ISL', 'NPID', 'BaseAlgorithm', 'EngineContract', 'Supervised']
+__all__ = [
+    'ISL',
+    'NPID',
+    'BaseAlgorithm',
+    'EngineContract',
+    'Supervised',
+    'MoCo',
+    'MoCoISL',
+]

@@ -125,7 +125,8 @@ def draw_keys(samples: Sequence[DataSample]) -> Tensor:
     for sample in samples:
         if 'draw_key' not in sample:
             raise ValueError(
-                'a data sample without draw_key cannot be augmented; take '
-                'it from an mmisl.InstanceDataset'
+                'nothing can be drawn for a data sample without draw_key; '
+                'take it from an mmisl.InstanceDataset'
             )
-    return torch.tensor([sample.draw_key for sample in samples])
+    keys = [sample.draw_key for sample in samples]
+    return torch.tensor(keys, dtype=torch.int64).reshape(-1, 4)

@@ -1,5 +1,6 @@
 from .isl_head import ISLHead
+from .moco_isl_head import MoCoISLHead
 from .nce_head import NCEHead
 from .npid_head import NPIDHead
 
-__all__ = ['ISLHead', 'NCEHead', 'NPIDHead']
+__all__ = ['ISLHead', 'NCEHead', 'NPIDHead', 'MoCoISLHead']

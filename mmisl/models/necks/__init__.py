@@ -1,4 +1,5 @@
 from .isl_neck import ISLNeck
+from .mlp_neck import MLPNeck
 from .pooling_neck import PoolingNeck
 
-__all__ = ['ISLNeck', 'PoolingNeck']
+__all__ = ['ISLNeck', 'PoolingNeck', 'MLPNeck']
