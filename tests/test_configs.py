@@ -15,10 +15,17 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 19
+NUM_CONFIGS = 29
 PATHS = sorted(FOLDER.glob('*.py'))
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
+# What an algorithm's ``loss`` returns.
+ISL_LOSSES = {'loss_instance', 'loss_neighbor', 'loss_hard_positive'}
+LOSSES = dict(
+    ISL=ISL_LOSSES,
+    MoCo={'loss_contrastive'},
+    MoCoISL={'loss_contrastive', 'loss_hard_positive'},
+)
 
 
 def test_configs__number():
@@ -78,17 +85,28 @@ def shrink(cfg):
     width = backbone.get('base_channels', 64)
     backbone.update(stem_channels=WIDTH, base_channels=WIDTH)
     neck['in_channels'] = neck['in_channels'] * WIDTH // width
+    if 'hid_channels' in neck:
+        neck['hid_channels'] = 2 * WIDTH
     return model
 
 
+def view_steps(cfg):
+    """Steps of the augmentation, and how many views of an image it makes."""
+    steps = [
+        *cfg.train_dataloader.dataset.dataset.pipeline,
+        *cfg.data_preprocessor.get('augments', []),
+    ]
+    for step in steps:
+        if step['type'].endswith('MultiView'):
+            (steps,) = step['transforms']
+            return steps, step['num_views']
+    return steps, 1
+
+
 def crop_size(cfg):
-    on_device = cfg.data_preprocessor.get('augments', [])
     (size,) = (
         step['size']
-        for step in [
-            *cfg.train_dataloader.dataset.dataset.pipeline,
-            *on_device,
-        ]
+        for step in view_steps(cfg)[0]
         if step['type'].endswith('RandomResizedCrop')
     )
     return size
@@ -99,7 +117,7 @@ def test_configs__docstring(path):
     # The command is named, and what the numbers are worth.
     assert f'configs/{path.name}' in text
     assert 'Hardware meant for: ' in text
-    if path.stem.startswith('isl'):
+    if not path.stem.startswith('demo'):
         assert re.search('(Paper: .* Here: )|(Numbers: )', text)
 
 
@@ -119,6 +137,8 @@ def test_configs__schedule(cfg):
             assert scheduler.get('end', schedule.total_epochs) == (
                 scheduler.T_max
             )
+        elif scheduler.type == 'MultiStepLR':
+            assert max(scheduler.milestones) < schedule.total_epochs
         else:
             assert scheduler.monitor == 'knn/bank_top1'
 
@@ -126,26 +146,30 @@ def test_configs__schedule(cfg):
 def test_configs__model(cfg):
     model = MODELS.build(shrink(cfg))
     model.set_num_samples(NUM_SAMPLES)
-    model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
-    size = crop_size(cfg)
+    if model.graph is not None:
+        model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
+    size, num_views = crop_size(cfg), view_steps(cfg)[1]
     samples = [
         DataSample(metainfo=dict(sample_idx=i, draw_key=(1, 0, abs(i), 0)))
         for i in (5, 0, -1)
     ]
     images = torch.randint(0, 256, (3, 3, size, size), dtype=torch.uint8)
     data = model.data_preprocessor(
-        dict(inputs=images, data_samples=samples), True
+        dict(
+            inputs=images if num_views == 1 else [images] * num_views,
+            data_samples=samples,
+        ),
+        True,
     )
     losses = model(**data, mode='loss')
-    assert set(losses) == {
-        'loss_instance',
-        'loss_neighbor',
-        'loss_hard_positive',
-    }
+    assert set(losses) == LOSSES[cfg.model.type]
     loss = sum(losses.values())
     assert loss.isfinite()
     loss.backward()
-    assert model.neck.projection.weight.grad.abs().sum() > 0
+    gradients = [param.grad for param in model.neck.parameters()]
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)
+    if model.memory is None:
+        return
     before = model.memory.bank.clone()
     model.memory.apply_update()
     moved = (model.memory.bank != before).any(1)

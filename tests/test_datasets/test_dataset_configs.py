@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from mmisl.datasets import InstanceDataset, InstanceSampler
+from mmisl.datasets.instance_dataset import seeded
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
@@ -20,9 +21,12 @@ NAMES = (
     'cifar10',
     'cifar100',
     'cifar10jpeg',
+    'cifar10_moco',
     'digits',
     'folder',
     'imagenet',
+    'imagenet_mocov1',
+    'imagenet_mocov2',
     'svhn',
 )
 RNG = np.random.default_rng(0)
@@ -114,17 +118,45 @@ def test_configs__colour_is_rgb(name, tmp_path, monkeypatch):
     if name != 'folder':
         pipelines.append(cfg.val_dataloader.dataset.pipeline)
     for pipeline in pipelines:
-        # Without the transforms that change colours.
-        kept = [
-            t
-            for t in pipeline
-            if not t.type.endswith(('ColorJitter', 'RandomGrayscale'))
-        ]
-        inputs = run_pipeline(kept, red)['inputs']
-        assert inputs.dtype == torch.uint8
-        means = inputs.float().mean(dim=(1, 2))
-        assert means[0] > 250
-        assert means[1:].max() < 5
+        inputs = run_pipeline(without_colour(pipeline), red)['inputs']
+        for view in inputs if isinstance(inputs, list) else [inputs]:
+            assert view.dtype == torch.uint8
+            means = view.float().mean(dim=(1, 2))
+            assert means[0] > 250
+            assert means[1:].max() < 5
+
+
+def without_colour(pipeline):
+    """A pipeline without the transforms that change colours."""
+    kept = []
+    for step in pipeline:
+        step = dict(step)
+        if step['type'].endswith('MultiView'):
+            (transforms,) = step['transforms']
+            step['transforms'] = [without_colour(transforms)]
+        colours = ('ColorJitter', 'RandomGrayscale', 'RandomApply')
+        if not step['type'].endswith(colours):
+            kept.append(step)
+    return kept
+
+
+@pytest.mark.parametrize(
+    'name', ['cifar10_moco', 'imagenet_mocov1', 'imagenet_mocov2']
+)
+def test_configs__two_views_differ_and_are_seeded(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = RNG.integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save('red.png')
+    pipeline = load(name).train_dataloader.dataset.dataset.pipeline
+    size = 32 if name == 'cifar10_moco' else 224
+    runs = []
+    for _ in range(2):
+        with seeded(1, 4, 0, 0):
+            runs.append(run_pipeline(pipeline, pixels)['inputs'])
+    for first, second in runs:
+        assert first.shape == second.shape == (3, size, size)
+        assert not torch.equal(first, second)
+    assert all(torch.equal(*pair) for pair in zip(*runs))
 
 
 def run_pipeline(pipeline, img):

@@ -125,8 +125,8 @@ def draw_keys(samples: Sequence[DataSample]) -> Tensor:
     for sample in samples:
         if 'draw_key' not in sample:
             raise ValueError(
-                'nothing can be drawn for a data sample without draw_key; '
-                'take it from an mmisl.InstanceDataset'
+                'a data sample without draw_key has no random numbers of '
+                'its own; take it from an mmisl.InstanceDataset'
             )
     keys = [sample.draw_key for sample in samples]
     return torch.tensor(keys, dtype=torch.int64).reshape(-1, 4)
