@@ -9,6 +9,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.structures import DataSample
+from tiny_methods import moco_isl
 from tiny_run import make_config, train, write_data
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -93,6 +94,34 @@ def test_train_step__never_waits(tmp_path, degree):
     assert found.names == []
     assert (losses['loss_neighbor'] > 0) == (degree > 0)
     assert (model.memory.bank != before).any(1).sum() == 5
+
+
+@pytest.mark.parametrize('degree', [0, 2, 6])
+def test_train_step__moco_isl_never_waits(tmp_path, degree):
+    init_default_scope('mmisl')
+    cfg = make_config(tmp_path, tmp_path, moco_isl.OVERRIDES).model
+    cfg.backbone.norm_cfg = dict(type='SplitBN', num_splits=2)
+    model = MODELS.build(cfg)
+    model.set_num_samples(41)
+    generator = torch.Generator().manual_seed(0)
+    ends = torch.randint(41, (2, 41 * degree // 2), generator=generator)
+    model.graph.add_edges(ends[0], ends[1])
+    optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    samples = [
+        DataSample(metainfo=dict(sample_idx=i, draw_key=(1, 0, abs(i), 0)))
+        for i in (0, 7, 14, -1, 21)
+    ]
+    views = [torch.rand(5, 3, 16, 16) for _ in range(2)]
+    batch = dict(inputs=views, data_samples=samples)
+    model.train_step(batch, optim_wrapper)  # optimizers set up lazily
+    model.memory.apply_update()
+    with Waits() as found:
+        losses = model.train_step(batch, optim_wrapper)
+        model.memory.apply_update()
+    assert found.names == []
+    assert (losses['loss_hard_positive'] > 0) == (degree > 0)
+    assert model.queue.pointer == 8
+    assert model.encoder_k.steps == 2
 
 
 def test_deferred_loss_hook__history_of_the_original(tmp_path):
