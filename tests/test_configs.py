@@ -15,7 +15,7 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 29
+NUM_CONFIGS = 38
 PATHS = sorted(FOLDER.glob('*.py'))
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
@@ -23,6 +23,8 @@ NUM_SAMPLES, WIDTH = 7, 8
 ISL_LOSSES = {'loss_instance', 'loss_neighbor', 'loss_hard_positive'}
 LOSSES = dict(
     ISL=ISL_LOSSES,
+    NPID={'loss_instance'},
+    Supervised={'loss'},
     MoCo={'loss_contrastive'},
     MoCoISL={'loss_contrastive', 'loss_hard_positive'},
 )
@@ -81,12 +83,14 @@ def shrink(cfg):
     backbone, neck = model['backbone'], model['neck']
     if 'fc_channels' in neck:
         neck['fc_channels'] = (16, 12)
-        return model
-    width = backbone.get('base_channels', 64)
-    backbone.update(stem_channels=WIDTH, base_channels=WIDTH)
-    neck['in_channels'] = neck['in_channels'] * WIDTH // width
+    else:
+        width = backbone.get('base_channels', 64)
+        backbone.update(stem_channels=WIDTH, base_channels=WIDTH)
+        neck['in_channels'] = neck['in_channels'] * WIDTH // width
     if 'hid_channels' in neck:
         neck['hid_channels'] = 2 * WIDTH
+    if 'in_channels' in model['head']:
+        model['head']['in_channels'] = MODELS.build(neck).num_features
     return model
 
 
@@ -150,7 +154,9 @@ def test_configs__model(cfg):
         model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
     size, num_views = crop_size(cfg), view_steps(cfg)[1]
     samples = [
-        DataSample(metainfo=dict(sample_idx=i, draw_key=(1, 0, abs(i), 0)))
+        DataSample(
+            metainfo=dict(sample_idx=i, draw_key=(1, 0, abs(i), 0))
+        ).set_gt_label(1)
         for i in (5, 0, -1)
     ]
     images = torch.randint(0, 256, (3, 3, size, size), dtype=torch.uint8)

@@ -27,8 +27,8 @@ from tiny_run import (
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'tiny_methods'
-NUM_METHODS = 4
-METHODS = {path.stem: path for path in sorted(FOLDER.glob('*.py'))}
+NUM_METHODS = 7
+METHODS = {path.stem: path for path in sorted(FOLDER.glob('[a-z]*.py'))}
 HOOKS = [
     dict(type='MemoryBankHook'),
     dict(type='KNNGalleryHook'),

@@ -6,11 +6,10 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmisl.ops import ShardedRows, segment_argmax
+from mmisl.ops import ShardedRows, draw_uniform, segment_argmax
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from ..data_preprocessors.counter_random import draw_uniform
 from ..memories import KeyQueue
 
 
