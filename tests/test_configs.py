@@ -15,7 +15,7 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 38
+NUM_CONFIGS = 42
 PATHS = sorted(FOLDER.glob('*.py'))
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
@@ -23,6 +23,7 @@ NUM_SAMPLES, WIDTH = 7, 8
 ISL_LOSSES = {'loss_instance', 'loss_neighbor', 'loss_hard_positive'}
 LOSSES = dict(
     ISL=ISL_LOSSES,
+    LocalAggregation={'loss_local_aggregation'},
     NPID={'loss_instance'},
     Supervised={'loss'},
     MoCo={'loss_contrastive'},
@@ -80,6 +81,8 @@ def shrink(cfg):
     """Same layers, fewer channels; the neck in proportion to them."""
     model = cfg.model.to_dict()
     model['data_preprocessor'] = cfg.data_preprocessor
+    if 'num_clusters' in model:
+        model['num_clusters'] = 3
     backbone, neck = model['backbone'], model['neck']
     if 'fc_channels' in neck:
         neck['fc_channels'] = (16, 12)
@@ -105,6 +108,13 @@ def view_steps(cfg):
             (steps,) = step['transforms']
             return steps, step['num_views']
     return steps, 1
+
+
+def give_positives(model):
+    if model.graph is not None:
+        model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
+    if model.clusters is not None:
+        model.mine([], 0.0, seed=1)
 
 
 def crop_size(cfg):
@@ -142,7 +152,8 @@ def test_configs__schedule(cfg):
                 scheduler.T_max
             )
         elif scheduler.type == 'MultiStepLR':
-            assert max(scheduler.milestones) < schedule.total_epochs
+            first, *_, last = scheduler.milestones
+            assert first < last < schedule.total_epochs
         else:
             assert scheduler.monitor == 'knn/bank_top1'
 
@@ -150,8 +161,7 @@ def test_configs__schedule(cfg):
 def test_configs__model(cfg):
     model = MODELS.build(shrink(cfg))
     model.set_num_samples(NUM_SAMPLES)
-    if model.graph is not None:
-        model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
+    give_positives(model)
     size, num_views = crop_size(cfg), view_steps(cfg)[1]
     samples = [
         DataSample(

@@ -3,7 +3,15 @@ from mmisl.compat import import_mmpretrain_models
 
 import_mmpretrain_models()  # before the modules that need it
 
-from .algorithms import ISL, NPID, BaseAlgorithm, MoCo, MoCoISL, Supervised
+from .algorithms import (
+    ISL,
+    NPID,
+    BaseAlgorithm,
+    LocalAggregation,
+    MoCo,
+    MoCoISL,
+    Supervised,
+)
 from .backbones import AlexNetBN
 from .data_preprocessors import (
     AugmentingPreprocessor,
@@ -12,7 +20,13 @@ from .data_preprocessors import (
     BatchRandomHorizontalFlip,
     BatchRandomResizedCrop,
 )
-from .heads import ISLHead, MoCoISLHead, NCEHead, NPIDHead
+from .heads import (
+    ISLHead,
+    LocalAggregationHead,
+    MoCoISLHead,
+    NCEHead,
+    NPIDHead,
+)
 from .layers import SplitBatchNorm2d
 from .memories import KeyQueue, MemoryBank
 from .miners import EntropyMiner, GANMiner, KNNMiner
@@ -44,4 +58,6 @@ __all__ = [
     'MoCoISL',
     'MoCoISLHead',
     'SplitBatchNorm2d',
+    'LocalAggregation',
+    'LocalAggregationHead',
 ]

@@ -12,6 +12,40 @@ from .faiss_library import import_faiss
 _CURE = "use backend='torch'"
 
 
+def largest_products(
+    queries: Tensor, bank: Tensor, depth: int, block_rows: int
+) -> tuple[Tensor, Tensor]:
+    """Rows with the largest products, as they are rounded.
+
+    By blocks of the bank with a running top-k, without waiting for the
+    device. :func:`nearest_rows` is exact, and waits.
+
+    Args:
+        queries (Tensor): (B, D) float; B may be 0.
+        bank (Tensor): (N, D) float, of any type.
+        depth (int): Rows wanted, >= 1.
+        block_rows (int): Rows of the bank at a time, >= 1.
+
+    Returns:
+        tuple[Tensor, Tensor]: Products (B, min(depth, N)) in the type of the
+        queries and rows int64, in no order.
+    """
+    best = queries.new_empty(len(queries), 0)
+    rows = torch.empty_like(best, dtype=torch.int64)
+    for begin in range(0, len(bank), block_rows):
+        block = bank[begin : begin + block_rows]
+        product, row = torch.topk(
+            queries @ block.to(queries.dtype).T,
+            min(depth, len(block)),
+            sorted=False,
+        )
+        best = torch.cat([best, product], dim=1)
+        rows = torch.cat([rows, row + begin], dim=1)
+        best, order = best.topk(min(depth, best.shape[1]), sorted=False)
+        rows = rows.gather(1, order)
+    return best, rows
+
+
 class Products(metaclass=ABCMeta):
     """Rows with the largest products, as a backend computes them.
 
@@ -40,19 +74,9 @@ class TorchProducts(Products):
 
     def largest(self, queries: Tensor, depth: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Products.largest`."""
-        best = queries.new_empty(len(queries), 0)
-        rows = torch.empty_like(best, dtype=torch.int64)
-        for begin in range(0, len(self.bank), self.block_rows):
-            block = self.bank[begin : begin + self.block_rows]
-            product, row = torch.topk(
-                queries @ block.to(queries.dtype).T,
-                min(depth, len(block)),
-                sorted=False,
-            )
-            best = torch.cat([best, product], dim=1)
-            rows = torch.cat([rows, row + begin], dim=1)
-            best, order = best.topk(min(depth, best.shape[1]), sorted=False)
-            rows = rows.gather(1, order)
+        best, rows = largest_products(
+            queries, self.bank, depth, self.block_rows
+        )
         return rows, best.amin(1)
 
 

@@ -9,7 +9,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.structures import DataSample
-from tiny_methods import moco_isl
+from tiny_methods import local_aggregation, moco_isl
 from tiny_run import make_config, train, write_data
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -122,6 +122,24 @@ def test_train_step__moco_isl_never_waits(tmp_path, degree):
     assert (losses['loss_hard_positive'] > 0) == (degree > 0)
     assert model.queue.pointer == 8
     assert model.encoder_k.steps == 2
+
+
+def test_train_step__local_aggregation_never_waits(tmp_path):
+    init_default_scope('mmisl')
+    cfg = make_config(tmp_path, tmp_path, local_aggregation.OVERRIDES)
+    model = MODELS.build(cfg.model)
+    model.set_num_samples(41)
+    model.mine([], 0.0, seed=1)
+    optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    samples = [DataSample(metainfo=dict(sample_idx=i)) for i in (0, 7, 14, 21)]
+    batch = dict(inputs=torch.rand(4, 3, 16, 16), data_samples=samples)
+    model.train_step(batch, optim_wrapper)  # reads once that it has clusters
+    model.memory.apply_update()
+    with Waits() as found:
+        losses = model.train_step(batch, optim_wrapper)
+        model.memory.apply_update()
+    assert found.names == []
+    assert losses['loss_local_aggregation'] > 0
 
 
 def test_deferred_loss_hook__history_of_the_original(tmp_path):

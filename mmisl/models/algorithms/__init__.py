@@ -1,5 +1,6 @@
 from .base import BaseAlgorithm, EngineContract
 from .isl import ISL
+from .local_aggregation import LocalAggregation
 from .moco import MoCo
 from .moco_isl import MoCoISL
 from .npid import NPID
@@ -13,4 +14,5 @@ __all__ = [
     'Supervised',
     'MoCo',
     'MoCoISL',
+    'LocalAggregation',
 ]
