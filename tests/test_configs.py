@@ -15,7 +15,7 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 42
+NUM_CONFIGS = 46
 PATHS = sorted(FOLDER.glob('*.py'))
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
@@ -24,6 +24,7 @@ ISL_LOSSES = {'loss_instance', 'loss_neighbor', 'loss_hard_positive'}
 LOSSES = dict(
     ISL=ISL_LOSSES,
     LocalAggregation={'loss_local_aggregation'},
+    DeepCluster={'loss_cluster'},
     NPID={'loss_instance'},
     Supervised={'loss'},
     MoCo={'loss_contrastive'},
@@ -84,16 +85,21 @@ def shrink(cfg):
     if 'num_clusters' in model:
         model['num_clusters'] = 3
     backbone, neck = model['backbone'], model['neck']
+    head = model['head']
+    if 'num_clusters' in head:
+        head['num_clusters'] = 3
     if 'fc_channels' in neck:
         neck['fc_channels'] = (16, 12)
+        if 'in_channels' in head:
+            head['in_channels'] = 12
     else:
         width = backbone.get('base_channels', 64)
         backbone.update(stem_channels=WIDTH, base_channels=WIDTH)
         neck['in_channels'] = neck['in_channels'] * WIDTH // width
+        if 'in_channels' in head:
+            head['in_channels'] = head['in_channels'] * WIDTH // width
     if 'hid_channels' in neck:
         neck['hid_channels'] = 2 * WIDTH
-    if 'in_channels' in model['head']:
-        model['head']['in_channels'] = MODELS.build(neck).num_features
     return model
 
 
@@ -114,7 +120,9 @@ def give_positives(model):
     if model.graph is not None:
         model.graph.add_edges(torch.tensor([0, 0]), torch.tensor([3, 5]))
     if model.clusters is not None:
-        model.mine([], 0.0, seed=1)
+        numbers = torch.arange(NUM_SAMPLES) % model.clusters.num_clusters
+        shape = model.clusters.assignments.shape
+        model.clusters.update(numbers.expand(shape))
 
 
 def crop_size(cfg):
@@ -182,8 +190,8 @@ def test_configs__model(cfg):
     loss = sum(losses.values())
     assert loss.isfinite()
     loss.backward()
-    gradients = [param.grad for param in model.neck.parameters()]
-    assert all(gradient.abs().sum() > 0 for gradient in gradients)
+    trained = [next(model.backbone.parameters()), *model.neck.parameters()]
+    assert all(param.grad.abs().sum() > 0 for param in trained)
     if model.memory is None:
         return
     before = model.memory.bank.clone()

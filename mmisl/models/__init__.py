@@ -7,6 +7,7 @@ from .algorithms import (
     ISL,
     NPID,
     BaseAlgorithm,
+    DeepCluster,
     LocalAggregation,
     MoCo,
     MoCoISL,
@@ -21,6 +22,7 @@ from .data_preprocessors import (
     BatchRandomResizedCrop,
 )
 from .heads import (
+    DeepClusterHead,
     ISLHead,
     LocalAggregationHead,
     MoCoISLHead,
@@ -30,7 +32,7 @@ from .heads import (
 from .layers import SplitBatchNorm2d
 from .memories import KeyQueue, MemoryBank
 from .miners import EntropyMiner, GANMiner, KNNMiner
-from .necks import ISLNeck, MLPNeck, PoolingNeck
+from .necks import DeepClusterNeck, ISLNeck, MLPNeck, PoolingNeck
 
 __all__ = [
     'ISL',
@@ -60,4 +62,7 @@ __all__ = [
     'SplitBatchNorm2d',
     'LocalAggregation',
     'LocalAggregationHead',
+    'DeepCluster',
+    'DeepClusterHead',
+    'DeepClusterNeck',
 ]

@@ -27,7 +27,7 @@ from tiny_run import (
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'tiny_methods'
-NUM_METHODS = 8
+NUM_METHODS = 9
 METHODS = sorted(path.stem for path in FOLDER.glob('[a-z]*.py'))
 HOOKS = [
     dict(type='MemoryBankHook'),

@@ -1,4 +1,5 @@
 from .base import BaseAlgorithm, EngineContract
+from .deepcluster import DeepCluster
 from .isl import ISL
 from .local_aggregation import LocalAggregation
 from .moco import MoCo
@@ -15,4 +16,5 @@ __all__ = [
     'MoCo',
     'MoCoISL',
     'LocalAggregation',
+    'DeepCluster',
 ]

@@ -10,6 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmisl.registry import MODELS
 
+from .sobel import SobelFilter
+
 NUM_STAGES = 5
 CHANNELS = (64, 192, 384, 256, 256)
 
@@ -47,6 +49,10 @@ class AlexNetBN(BaseModule):
     Args:
         variant (str): 'imagenet' or 'small'.
         in_channels (int): Channels of the image. Defaults to 3.
+        channels (Sequence[int]): Outputs of conv1 to conv5. Defaults to
+            those above; DeepCluster's are (96, 256, 384, 384, 256).
+        sobel (bool): Look at two Sobel derivatives of the grey image, see
+            :class:`SobelFilter`, as DeepCluster does. Defaults to False.
         out_indices (Sequence[int]): Stages to return, 0 for conv1 to 4 for
             conv5, ascending. Stages behind the last one are not built.
             Defaults to (4,).
@@ -67,6 +73,8 @@ class AlexNetBN(BaseModule):
         variant: str,
         in_channels: int = 3,
         *,
+        channels: Sequence[int] = CHANNELS,
+        sobel: bool = False,
         out_indices: Sequence[int] = (4,),
         frozen_stages: int = -1,
         norm_eval: bool = False,
@@ -75,21 +83,25 @@ class AlexNetBN(BaseModule):
         super().__init__(
             init_cfg=init_cfg or dict(type='Kaiming', layer='Conv2d')
         )
-        _check_arguments(variant, out_indices, frozen_stages)
+        _check_arguments(variant, channels, out_indices, frozen_stages)
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
 
+        self.sobel: nn.Module = nn.Identity()
+        if sobel:
+            self.sobel = SobelFilter()
+            in_channels = SobelFilter.out_channels
         conv_args, pool_args = VARIANTS[variant]
         self.stage_names: list[str] = []
         for stage in range(self.out_indices[-1] + 1):
             name = f'conv{stage + 1}'
             self.add_module(
                 name,
-                _conv_bn_relu(in_channels, CHANNELS[stage], *conv_args[stage]),
+                _conv_bn_relu(in_channels, channels[stage], *conv_args[stage]),
             )
             self.stage_names.append(name)
-            in_channels = CHANNELS[stage]
+            in_channels = channels[stage]
         self.pool = nn.MaxPool2d(*pool_args)
         self._freeze_stages()
 
@@ -104,7 +116,7 @@ class AlexNetBN(BaseModule):
             ``out_indices``, after ReLU and before any pool that follows.
         """
         maps = []
-        feature_map = inputs
+        feature_map = self.sobel(inputs)
         for stage, name in enumerate(self.stage_names):
             if stage in (1, 2):  # pool1 and pool2 stand before conv2, conv3
                 feature_map = self.pool(feature_map)
@@ -153,11 +165,19 @@ def _conv_bn_relu(
 
 
 def _check_arguments(
-    variant: str, out_indices: Sequence[int], frozen_stages: int
+    variant: str,
+    channels: Sequence[int],
+    out_indices: Sequence[int],
+    frozen_stages: int,
 ) -> None:
     if variant not in VARIANTS:
         raise ValueError(
             f"variant must be 'imagenet' or 'small', got {variant!r}"
+        )
+    if len(channels) != NUM_STAGES:
+        raise ValueError(
+            f'channels must be {NUM_STAGES} numbers, the outputs of conv1 to '
+            f'conv{NUM_STAGES}, got {tuple(channels)}'
         )
     indices = list(out_indices)
     allowed = set(range(NUM_STAGES))

@@ -1,3 +1,4 @@
+from .deepcluster_head import DeepClusterHead
 from .isl_head import ISLHead
 from .local_aggregation_head import LocalAggregationHead
 from .moco_isl_head import MoCoISLHead
@@ -10,4 +11,5 @@ __all__ = [
     'NPIDHead',
     'MoCoISLHead',
     'LocalAggregationHead',
+    'DeepClusterHead',
 ]
