@@ -4,9 +4,15 @@ Command: ``python tools/train.py configs/demo_la.py``, once ``make demo`` has
 made the images. Hardware meant for: 2 CPU cores.
 
 Network, data, batch size, optimizer and number of epochs (52) of ``demo.py``.
-Deviations from the published constants: 3 clusterings into 100 clusters (14
-images each; the published 43 would leave 33 clusters), the whole bank as
-background, which 4,096 rows would be as well, and 30 epochs of warm start.
+Deviations from the published constants, all for 1,437 images in 52 epochs: 40
+epochs of warm start, since clusters of features that are still poor cost
+accuracy (30 end below the untrained network's 39 %); 3 clusterings into 100
+clusters of 14 images, where the published 43 images a cluster would give 33
+clusters for 10 classes; the whole bank is the background, which 4,096 rows
+are more than; temperature 0.1; AdamW.
+
+Numbers: kNN (K=200) of recomputed features 52.2 % after 52 epochs, 39.2 %
+without training.
 """
 
 _base_ = 'demo.py'

@@ -28,8 +28,8 @@ class LocalAggregationHead(BaseModule):
     of this very step, and :math:`C_i` all members of the cluster of i in any
     of the H clusterings, i itself among them. Z cancels, so it is not
     computed. Which rows are chosen has no gradient, only their logits have.
-    Source: Zhuang et al., ICCV 2019, eq. 4, and the authors' code, which adds
-    the 1e-7.
+    Source: Zhuang et al., ICCV 2019, section 3, and the authors' code, which
+    adds the 1e-7.
 
     Where :math:`C_i \cap B_i` is empty the loss is the constant
     :math:`-\log 10^{-7} \approx 16.1` with zero gradient, as published: a
