@@ -51,7 +51,7 @@ def kmeans(
 ) -> Clustering:
     """Cluster rows by Euclidean distance, with all of them as training data.
 
-    faiss, on its GPU where the rows are on one and faiss was built for it.
+    faiss, on the GPUs where it was built for them, wherever the rows are.
     The same seed gives the same clusters on the same kind of machine.
 
     Args:
@@ -83,7 +83,7 @@ def kmeans(
         niter=num_iters,
         # Of 32 bits; seeds here have 63.
         seed=seed % (2**31 - 1),
-        gpu=bool(feats.is_cuda and faiss.get_num_gpus()),
+        gpu=bool(faiss.get_num_gpus()),
         # Its defaults train on 256 rows a cluster, and warn below 39.
         max_points_per_centroid=len(rows),
         min_points_per_centroid=1,
@@ -192,8 +192,10 @@ def fit_whitening(
         num_components (int): D' in [1, min(N - 1, D)].
 
     Returns:
-        Whitening: Its covariance is that of faiss's ``PCAMatrix``, divided by
-        N; the sign of a component is that its largest entry is positive.
+        Whitening: Projections have mean 0, variance 1 (divided by N) and no
+        correlation; the largest entry of a component is positive. That is
+        faiss's ``PCAMatrix(eigen_power=-0.5)`` times sqrt(N): it does not
+        divide by N.
 
     Raises:
         ValueError: If ``num_components`` is out of range, or the rows vary

@@ -42,12 +42,12 @@ def make_dataset(size, times=1):
     return InstanceDataset(wrapped)
 
 
-def on_rank(rank, world_size, *args, **kwargs):
+def on_rank(rank, world_size, *args, sampler=InstanceSampler, **kwargs):
     with mock.patch(
         'mmisl.datasets.instance_sampler.get_dist_info',
         return_value=(rank, world_size),
     ):
-        return InstanceSampler(*args, **kwargs)
+        return sampler(*args, **kwargs)
 
 
 def batches(keys, batch_size):

@@ -142,6 +142,30 @@ def test_train_step__local_aggregation_never_waits(tmp_path):
     assert losses['loss_local_aggregation'] > 0
 
 
+def test_train_step__deepcluster_never_waits():
+    neck = dict(type='mmisl.DeepClusterNeck', in_channels=256)
+    model = MODELS.build(
+        dict(
+            type='mmisl.DeepCluster',
+            backbone=dict(type='mmisl.AlexNetBN', variant='small', sobel=True),
+            neck=dict(neck, fc_channels=(11, 9)),
+            head=dict(
+                type='mmisl.DeepClusterHead', num_clusters=5, in_channels=9
+            ),
+        )
+    )
+    model.set_num_samples(41)
+    model.clusters.update(torch.arange(41)[None] % 5)
+    optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    samples = [DataSample(metainfo=dict(sample_idx=i)) for i in (0, 7, -1, 21)]
+    batch = dict(inputs=torch.rand(4, 3, 16, 16), data_samples=samples)
+    model.train_step(batch, optim_wrapper)  # reads once that it has clusters
+    with Waits() as found:
+        losses = model.train_step(batch, optim_wrapper)
+    assert found.names == []
+    assert losses['loss_cluster'] > 0
+
+
 def test_deferred_loss_hook__history_of_the_original(tmp_path):
     data = write_data(tmp_path / 'data')
     histories = []

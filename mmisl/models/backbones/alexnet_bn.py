@@ -88,9 +88,8 @@ class AlexNetBN(BaseModule):
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
 
-        self.sobel: nn.Module = nn.Identity()
+        self.sobel = SobelFilter() if sobel else None
         if sobel:
-            self.sobel = SobelFilter()
             in_channels = SobelFilter.out_channels
         conv_args, pool_args = VARIANTS[variant]
         self.stage_names: list[str] = []
@@ -116,7 +115,7 @@ class AlexNetBN(BaseModule):
             ``out_indices``, after ReLU and before any pool that follows.
         """
         maps = []
-        feature_map = self.sobel(inputs)
+        feature_map = self.sobel(inputs) if self.sobel else inputs
         for stage, name in enumerate(self.stage_names):
             if stage in (1, 2):  # pool1 and pool2 stand before conv2, conv3
                 feature_map = self.pool(feature_map)
