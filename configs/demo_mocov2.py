@@ -8,6 +8,9 @@ time. Deviations from the published constants, all for 1,437 images and a run
 of minutes: the demo's augmentation, no global pooling and AdamW, as in
 ``demo.py``; temperature 0.1, a queue of 256 keys (a sixth of the images;
 65,536 are a twentieth of ImageNet), momentum 0.05, a hidden layer of 128.
+
+Numbers: kNN top-1 63.3 (K=200, recomputed; the untrained network of
+``demo.py`` has 39.2).
 """
 
 _base_ = 'demo.py'

@@ -52,7 +52,8 @@ def browse(cfg: Config, out: Path, *, num: int, views: int) -> None:
         cfg (Config): Its ``train_dataloader`` has an ``InstanceDataset``.
         out (Path): Picture to write; its folder is made.
         num (int): Rows: images, spread evenly over the set.
-        views (int): Columns after the original.
+        views (int): Columns after the original; twice as many where the
+            pipeline makes two views at once.
 
     Raises:
         KeyError: If the config has no ``train_dataloader.dataset``.
@@ -106,7 +107,9 @@ def draw_row(
     for epoch in range(views):
         sampler.set_epoch(epoch)
         inputs = dataset[(sampler.stream, position, False)]['inputs']
-        row.append(Image.fromarray(inputs.permute(1, 2, 0).numpy()))
+        # A pipeline may make several views of an image at once.
+        for view in inputs if isinstance(inputs, list) else [inputs]:
+            row.append(Image.fromarray(view.permute(1, 2, 0).numpy()))
     return row
 
 

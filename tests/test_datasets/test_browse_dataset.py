@@ -69,6 +69,30 @@ def test_main__one_row_for_each_image(main, config, tmp_path):
         assert not np.array_equal(cells[1], cells[2])
 
 
+def test_main__two_views_at_once(main, config, tmp_path):
+    text = config.read_text().replace(
+        """dict(
+                    type='mmpretrain.torchvision/RandomResizedCrop', size=32
+                ),""",
+        """dict(
+                    type='mmpretrain.MultiView',
+                    num_views=2,
+                    transforms=[[dict(
+                        type='mmpretrain.torchvision/RandomResizedCrop',
+                        size=32,
+                    )]],
+                ),""",
+    )
+    config.write_text(text)
+    out = tmp_path / 'views.png'
+    main([str(config), str(out), '--num', '1', '--views', '1'])
+    sheet = np.asarray(Image.open(out)).astype(int)
+    assert sheet.shape == (132 + 4, 3 * 132 + 8, 3)
+    first, second = sheet[4:132, 140:268], sheet[4:132, 272:400]
+    assert first.mean((0, 1)).argmax() == second.mean((0, 1)).argmax() == 0
+    assert not np.array_equal(first, second)
+
+
 @pytest.mark.parametrize(
     ('args', 'message'),
     [

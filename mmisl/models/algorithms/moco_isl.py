@@ -103,11 +103,12 @@ class MoCoISL(MoCo):
                 "train_cfg=dict(type='mmisl.RoundBasedTrainLoop', ...), or "
                 'call set_num_samples'
             )
+        keys = draw_keys(data_samples)
         return self.head.loss(
             query,
             key,
             sample_idx,
-            draw_keys(data_samples),
+            keys.pin_memory() if query.is_cuda else keys,
             queue=self.queue,
             graph=self.graph,
             bank=self.memory.rows,
