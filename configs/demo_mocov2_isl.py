@@ -6,9 +6,7 @@ demo`` has made the images. Hardware meant for: 2 CPU cores.
 A proposal, see ``mmisl.MoCoISL``. Epochs and network are those of
 ``demo_mocov2.py``, rounds and miner those of ``demo.py``.
 
-Numbers: kNN top-1 63.9 (K=200, recomputed; the untrained network of
-``demo.py`` has 39.2), no difference from ``demo_mocov2.py``: a score of 360 images
-is good to two points or so. Purity of the mined edges is 0.49 and 0.50.
+Numbers: docs/results.md.
 """
 
 _base_ = 'demo_mocov2.py'
