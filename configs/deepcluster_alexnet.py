@@ -1,10 +1,11 @@
 """DeepCluster on ImageNet with AlexNet, 10,000 clusters, 200 epochs.
 
 Command: ``tools/dist_train.sh configs/deepcluster_alexnet.py 8``. Hardware
-meant for: 8 GPUs with 32 images each, 21 GB of host memory for the features
-before the whitening and 3 GB for k-means, which rank 0 runs alone on the GPUs
-where faiss was built for them. Paper: linear 41.0 on conv3 and kNN 26.8, as
-the paper of AND lists it. Here: not run.
+meant for: 8 GPUs with 32 images each and 2.6 GB of features at a validation;
+24 GB of host memory, of which 21 hold the features before the whitening. Rank
+0 runs k-means alone, on the GPUs where faiss was built for them.
+Paper: linear 41.0 on conv3 and kNN 26.8, as the paper of AND lists it.
+Here: not run.
 
 Deviations from the released code: DataParallel on one process there; the
 classifier's SGD is a parameter group; the whitening is computed in float64.

@@ -6,7 +6,8 @@ demo`` has made the images. Hardware meant for: 2 CPU cores.
 100 clusters of 64 components for 1,437 images: 10 clusters a class, as on
 ImageNet. Deviations from the published constants as in demo.py: AdamW, whose
 state of the classifier is forgotten with it, a cosine, no global pooling.
-Numbers: docs/results.md.
+Its kNN sees all 768 values of the map, that of demo.py the 128 of a
+projection. Numbers: docs/results.md.
 """
 
 _base_ = 'demo.py'

@@ -66,7 +66,9 @@ class KNNGalleryHook(Hook):
         loader = gallery_loader(runner)
         dataset: Any = loader.dataset
         memory = unwrap_model(runner.model).memory
-        is_split = memory is not None and memory.is_split
+        # Without a bank features may be wide: 21 GB behind AlexNet's fc7 on
+        # ImageNet, so every rank keeps its share.
+        is_split = memory is None or memory.is_split
         extract = extract_shards if is_split else extract_features
         feats = extract(
             runner.model, loader, dataset.num_instances, description='gallery'
