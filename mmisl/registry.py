@@ -19,6 +19,9 @@ DATA_SAMPLERS = Registry(
 )
 HOOKS = Registry('hook', parent=root.HOOKS, locations=['mmisl.engine.hooks'])
 LOOPS = Registry('loop', parent=root.LOOPS, locations=['mmisl.engine.loops'])
+RUNNERS = Registry(
+    'runner', parent=root.RUNNERS, locations=['mmisl.engine.runner']
+)
 METRICS = Registry(
     'metric', parent=root.METRICS, locations=['mmisl.evaluation']
 )

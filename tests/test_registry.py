@@ -28,10 +28,12 @@ parts = [
 for part in parts:
     print(type(part).__module__, type(part).__name__)
 if 'model' in cfg:
-    from mmengine.runner import Runner
+    from mmengine.registry import RUNNERS
 
     cfg.pop('isl'), cfg.pop('images')
-    Runner.from_cfg(cfg).train()
+    runner = RUNNERS.build(cfg)  # as the tools of other toolboxes do
+    print(type(runner).__module__, type(runner).__name__)
+    runner.train()
 """
 EXPECTED = """\
 mmisl.models.algorithms.isl ISL
@@ -104,6 +106,7 @@ def test_build__from_mmpretrain(tmp_path):
     assert EXPECTED in output
     # The whole run, hooks and loop included, in mmpretrain's scope.
     assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
+    assert 'mmisl.engine.runner LeanRunner' in output
     assert 'knn/recomputed_top1' in output
 
 

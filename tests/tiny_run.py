@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
 
@@ -167,7 +167,7 @@ def train(cfg: Config, *, resume: str | Path | None = None) -> Runner:
     """Train in this process, going on from a checkpoint if one is named."""
     if resume is not None:
         cfg.resume, cfg.load_from = True, str(resume)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     runner.train()
     return runner
 

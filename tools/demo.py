@@ -26,6 +26,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
 from rich.console import Console
@@ -115,7 +116,7 @@ def build_runner(
     cfg.load_from = None if resume is None else str(resume)
     cfg.resume = resume is not None
     with quiet():
-        runner = Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg)
         for handler in runner.logger.handlers:
             if type(handler) is logging.StreamHandler:
                 handler.setStream(sys.stderr)

@@ -159,7 +159,10 @@ def load_encoder(cfg: Config, checkpoint: str) -> BaseModel:
     if cfg.get('data_preprocessor'):
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(cfg.model)
-    loaded = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    # Mapped: of the file only the encoder is read, not the bank.
+    loaded = torch.load(
+        checkpoint, map_location='cpu', mmap=True, weights_only=True
+    )
     state = loaded.get('state_dict', loaded)
     state = {k: v for k, v in state.items() if k.startswith(ENCODER)}
     expected = {k for k in model.state_dict() if k.startswith(ENCODER)}

@@ -22,7 +22,7 @@ from common import (
     run_tool,
 )
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
 TESTING = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
@@ -44,7 +44,7 @@ def test(args: argparse.Namespace) -> None:
     cfg.load_from = check_checkpoint(args.checkpoint)
     cfg.resume = False
     prepare_run(cfg, args, required=TESTING)
-    metrics = Runner.from_cfg(cfg).test()
+    metrics = RUNNERS.build(cfg).test()
     if not is_main_process():
         return
     for name, value in metrics.items():

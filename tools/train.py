@@ -25,7 +25,7 @@ from common import (
 )
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
 from mmisl.config_check import TRAINING_KEYS
 
@@ -63,7 +63,7 @@ def train(args: argparse.Namespace) -> None:
         enable_auto_scale_lr(cfg)
     prepare_run(cfg, args, required=TRAINING_KEYS)
     set_resume(cfg, args.resume)
-    Runner.from_cfg(cfg).train()
+    RUNNERS.build(cfg).train()
 
 
 def enable_amp(cfg: Config) -> None:

@@ -1,6 +1,8 @@
 """What every run shares: hooks, logging, seed."""
 
 default_scope = 'mmisl'
+# Reads checkpoints to the host; without it mmengine's runner does.
+runner_type = 'mmisl.LeanRunner'
 
 default_hooks = dict(
     runtime_info=dict(type='DeferredLossHook'),
