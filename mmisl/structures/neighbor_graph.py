@@ -244,6 +244,43 @@ class NeighborGraph(nn.Module):
         offset = torch.arange(len(row), device=start.device) - first[row]
         return row, self.indices[start[row] + offset].to(torch.int64)
 
+    def non_neighbors(self, sample_idx: Tensor, order: Tensor) -> Tensor:
+        """The u-th sample that is neither a given one nor its neighbour.
+
+        A binary search in the row of each sample: of its neighbours
+        ``n_0 < n_1 < ...`` those precede the u-th other sample for which
+        ``n_t - t <= u``. Made are a few tensors of the size of ``order``,
+        whatever the degrees.
+
+        Args:
+            sample_idx (Tensor): (B,) int64 in [0, N).
+            order (Tensor): (B, K) int64, u from 0 on and below the number of
+                samples that are left.
+
+        Returns:
+            Tensor: (B, K) int64, ascending in u.
+        """
+        first = self.indptr[sample_idx].unsqueeze(1)  # (B, 1)
+        left = self.indptr[sample_idx + 1].unsqueeze(1) - first
+        before = self._locate(sample_idx, sample_idx)[0].unsqueeze(1) - first
+        # The sample itself is one more that is left out.
+        order = order + (order >= sample_idx.unsqueeze(1) - before)
+        # Twice as fast in 32 bits, which positions nearly always fit.
+        is_wide = max(self.num_samples, self.indices.numel()) >= 2**31
+        dtype = torch.int64 if is_wide else torch.int32
+        first, left = first.to(dtype), left.to(dtype)
+        bound = order.to(dtype) - first
+        place = first.repeat(1, order.shape[1])
+        for _ in range(self.max_degree.bit_length()):
+            # Known: the answer lies in [place, place + left]. A row with
+            # nothing left looks at any entry and stays where it is.
+            step = (left + 1) >> 1
+            probe = place + (step - 1)
+            precedes = self.indices[probe].sub_(probe) <= bound
+            place += precedes * step
+            left = left - step
+        return order.add_(place.sub_(first))
+
     def _count_pairs(self, sample_idx: Tensor) -> int | None:
         """M of samples on the host; None on a device, which would be asked."""
         if sample_idx.device.type != 'cpu':

@@ -27,6 +27,23 @@ def _similarities_of_allowed(
     return similarities
 
 
+def draw_allowed(
+    uniform: list[float], num_samples: int, excluded: set[int]
+) -> list[int]:
+    """Rows that random numbers stand for, among those not excluded.
+
+    Args:
+        uniform (list[float]): In [0, 1).
+        num_samples (int): N.
+        excluded (set[int]): The anchor's sample and its mined neighbours.
+
+    Returns:
+        list[int]: One row for each number; they share [0, 1) equally.
+    """
+    allowed = [j for j in range(num_samples) if j not in excluded]
+    return [allowed[int(u * len(allowed))] for u in uniform]
+
+
 def hardest_negative(
     anchor: Tensor, draws: list[int], bank: Tensor, excluded: set[int]
 ) -> int:

@@ -141,6 +141,18 @@ def test_contains__matches_sets(case):
 
 @settings(deadline=None)
 @given(graphs())
+def test_non_neighbors__are_all_others_in_order(case):
+    num_samples, batches = case
+    graph = make_graph(num_samples, *sum(batches, []))
+    for i, row in enumerate(rows_of(graph)):
+        others = [j for j in range(num_samples) if j not in {i, *row}]
+        order = torch.arange(len(others)).unsqueeze(0)
+        found = graph.non_neighbors(torch.tensor([i]), order)
+        assert found.tolist() == [others]
+
+
+@settings(deadline=None)
+@given(graphs())
 def test_edges__each_once_and_ascending(case):
     num_samples, batches = case
     graph = make_graph(num_samples, *sum(batches, []))

@@ -123,7 +123,7 @@ def draw_non_neighbors(
     """Uniform draws, with replacement, outside ``{i} + N(i)``.
 
     A draw u from [0, N - |excluded|) becomes the u-th row that is not
-    excluded: u plus the number of excluded rows at or before it.
+    excluded. Memory is O(B K), whatever the largest degree.
 
     Args:
         sample_idx (Tensor): (B,) int64.
@@ -139,8 +139,7 @@ def draw_non_neighbors(
     """
     num_rows, num_samples = len(sample_idx), graph.num_samples
     device = sample_idx.device
-    first = graph.indptr[sample_idx]
-    degree = graph.indptr[sample_idx + 1] - first
+    degree = graph.indptr[sample_idx + 1] - graph.indptr[sample_idx]
     allowed = num_samples - 1 - degree  # (B,)
     # Reads the device only where some sample has all others as neighbours.
     if graph.max_degree == num_samples - 1 and bool((allowed < 1).any()):
@@ -157,19 +156,7 @@ def draw_non_neighbors(
     )
     draws = (uniform * allowed.unsqueeze(1)).long()
     draws = torch.minimum(draws, allowed.unsqueeze(1) - 1)
-
-    excluded = sample_idx.unsqueeze(1)
-    if graph.max_degree:
-        slot = torch.arange(graph.max_degree, device=device)
-        place = (first.unsqueeze(1) + slot).clamp_max(len(graph.indices) - 1)
-        # Rows of fewer neighbours are filled up behind the last sample.
-        neighbors = torch.where(
-            slot < degree.unsqueeze(1), graph.indices[place], 2 * num_samples
-        )
-        excluded = torch.cat([excluded, neighbors], dim=1).sort(1).values
-    # excluded[b, s] - s: how many allowed rows precede the s-th excluded one.
-    preceding = excluded - torch.arange(excluded.shape[1], device=device)
-    return draws + torch.searchsorted(preceding, draws, right=True)
+    return graph.non_neighbors(sample_idx, draws)
 
 
 def _choose_draw(

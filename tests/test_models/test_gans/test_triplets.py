@@ -3,8 +3,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.triplets import hardest_negative, semi_hard_negative
+from reference.triplets import (
+    draw_allowed,
+    hardest_negative,
+    semi_hard_negative,
+)
 from scipy.stats import chisquare
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmisl.models.gans import TripletSampler
 from mmisl.models.gans.triplets import draw_non_neighbors
@@ -52,6 +57,47 @@ def test_draw_non_neighbors__excluded_rows_never_and_others_all(data):
         # 400 draws miss one of at most 8 rows once in 10^23.
         allowed = set(range(num_samples)) - own_and_neighbors(graph, i)
         assert set(row.tolist()) == allowed
+
+
+# A hub with all others but one, rows of 0 to 6 neighbours, an empty graph.
+HUB = [(20, j) for j in range(1, 41) if j != 20]
+GRAPHS = dict(
+    small=(NUM_SAMPLES, EDGES, [7, 6, 0, 10, 8, 0]),
+    hub=(41, [*HUB, *((3, j) for j in range(30, 35))], [20, 0, 1, 3, 40]),
+    first_and_last=(12, [(0, 11), (0, 1), (11, 10)], [0, 11, 5, 1]),
+    none=(5, [], [0, 4, 2]),
+)
+
+
+@pytest.mark.parametrize('case', GRAPHS.values(), ids=GRAPHS)
+def test_draw_non_neighbors__same_rows_as_the_oracle(case):
+    num_samples, edges, batch = case
+    graph = make_graph(num_samples, edges)
+    draws = draw_non_neighbors(torch.tensor(batch), graph, 200, seeded(7))
+    uniform = torch.rand(
+        len(batch), 200, generator=seeded(7), dtype=torch.float64
+    )
+    for row, i, numbers in zip(draws, batch, uniform, strict=True):
+        excluded = own_and_neighbors(graph, i)
+        expected = draw_allowed(numbers.tolist(), num_samples, excluded)
+        assert row.tolist() == expected
+
+
+def test_draw_non_neighbors__makes_no_table_as_wide_as_a_hub():
+    graph = make_graph(5000, [(0, j) for j in range(1, 4000)])
+    widths = []
+
+    class Widths(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor) and result.dim() == 2:
+                widths.append(result.shape[1])
+            return result
+
+    assert graph.max_degree == 3999
+    with Widths():
+        draw_non_neighbors(torch.arange(6), graph, 7, seeded())
+    assert set(widths) == {1, 7}
 
 
 @pytest.mark.parametrize('sample', [0, 1, 6, 10])
