@@ -8,6 +8,7 @@ from tiny_run import checkpoint_of, files_of, make_config, train, write_data
 from mmisl.engine.hooks import AtomicCheckpointHook
 from mmisl.engine.hooks.atomic_checkpoint_hook import check_keys
 from mmisl.evaluation import KNNMetric
+from mmisl.models import MemoryBank
 
 # 3 epochs in one round, each validated.
 SHORT = {
@@ -111,6 +112,26 @@ def test_load__strict_can_be_switched_off(data, tmp_path):
     key = 'backbone.conv1.weight'
     expected = checkpoint['state_dict'][key]
     torch.testing.assert_close(state[key], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('is_named', [True, False])
+def test_train__plain_hook_would_lose_a_split_bank(
+    data, tmp_path, monkeypatch, is_named
+):
+    monkeypatch.setattr(MemoryBank, 'is_split', property(lambda self: True))
+    cfg = make_config(data, tmp_path, WITHOUT_VAL)
+    # mmengine puts its own there where there is none.
+    cfg.default_hooks.pop('checkpoint')
+    if is_named:
+        cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    match = (
+        r'default_hooks.checkpoint is CheckpointHook, whose .* lack the rows '
+        r"of the sharded memory bank; use dict\(type='mmisl.AtomicCheckpoint"
+        r"Hook'\), or set model.memory.sharded=False"
+    )
+    with pytest.raises(ValueError, match=match):
+        train(cfg)
+    assert not list(tmp_path.glob('*.pth'))
 
 
 def test_check_keys__names_five_of_each_side():

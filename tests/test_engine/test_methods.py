@@ -112,7 +112,9 @@ def test_resume__killed_in_the_second_epoch(
 def test_two_ranks__give_the_run_of_one(data, overrides, record, tmp_path):
     cfg = make_config(data, tmp_path / 'run', overrides)
     cfg.train_dataloader.batch_size = BATCH_SIZE // 2
-    run_ranks(cfg, 2, tmp_path)
+    cfg.dump(tmp_path / 'config.py')
+    codes = run_ranks(tmp_path / 'config.py', 2)
+    assert codes == [0, 0], (tmp_path / '0.log').read_text()
     ranks = [
         torch.load(tmp_path / 'run' / f'rank{rank}.pth', weights_only=True)
         for rank in range(2)

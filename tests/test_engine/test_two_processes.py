@@ -1,10 +1,14 @@
 """Several gloo processes give the run of one with the same global batch."""
 
 import os
+import shutil
 import socket
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 from tiny_run import (
     BATCH_SIZE,
     NUM_VAL,
@@ -15,6 +19,7 @@ from tiny_run import (
     train,
     write_data,
 )
+from torch.utils._pytree import tree_leaves
 
 # Statistics of a batch would differ between the ranks, as they do in every
 # training with plain BN; group normalisation has none.
@@ -36,6 +41,17 @@ LAYOUTS = {
 }
 
 
+@HOOKS.register_module()
+class StopInRoundOneHook(Hook):
+    """Every rank is interrupted in the third of four epochs."""
+
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ):
+        if runner.epoch == 2 and batch_idx == 1:
+            raise KeyboardInterrupt
+
+
 def run_rank(rank, num_ranks, port, argv, log):
     os.environ.update(
         RANK=str(rank),
@@ -54,23 +70,27 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def run_ranks(cfg, num_ranks, folder):
-    """Train on several processes; what they print goes into the folder."""
-    cfg.dump(folder / 'config.py')
+def run_ranks(config, num_ranks, *argv):
+    """Exit codes of ``tools/train.py``; rank r writes ``r.log`` beside it."""
     context, port = process_context(), free_port()
-    argv = [str(folder / 'config.py')]
     processes = [
         context.Process(
             target=run_rank,
-            args=(rank, num_ranks, port, argv, f'{folder}/{rank}.log'),
+            args=(
+                rank,
+                num_ranks,
+                port,
+                [str(config), *argv],
+                f'{config.parent}/{rank}.log',
+            ),
         )
         for rank in range(num_ranks)
     ]
     for process in processes:
         process.start()
-    for rank, process in enumerate(processes):
+    for process in processes:
         process.join()
-        assert process.exitcode == 0, (folder / f'{rank}.log').read_text()
+    return [process.exitcode for process in processes]
 
 
 @pytest.fixture(scope='module')
@@ -94,7 +114,9 @@ def run(request, data, tmp_path_factory):
     overrides = {**OVERRIDES, 'model.memory.sharded': sharded}
     shares = make_config(data, folder / 'run', overrides)
     shares.train_dataloader.batch_size = BATCH_SIZE // num_ranks
-    run_ranks(shares, num_ranks, folder)
+    shares.dump(folder / 'config.py')
+    codes = run_ranks(folder / 'config.py', num_ranks)
+    assert codes == [0] * num_ranks, (folder / '0.log').read_text()
     return folder / 'run', num_ranks, sharded
 
 
@@ -174,3 +196,65 @@ def test_checkpoint__goes_on_with_any_number_of_processes(data, run, one):
     runner = train(cfg, resume=folder / 'epoch_4.pth')
     assert runner.epoch == 6
     assert runner.model.graph.num_edges == 41  # two neighbours each
+
+
+@pytest.fixture(scope='module')
+def interrupted(data, tmp_path_factory):
+    """Folder of 2 sharded ranks that were interrupted, then resumed."""
+    folder = tmp_path_factory.mktemp('interrupted')
+    sharded = {**OVERRIDES, 'model.memory.sharded': True}
+    hooks = [*OVERRIDES['custom_hooks'], dict(type='StopInRoundOneHook')]
+    for name, overrides in (
+        ('first', {**sharded, 'custom_hooks': hooks}),
+        ('second', sharded),
+    ):
+        cfg = make_config(data, folder / 'run', overrides)
+        cfg.train_dataloader.batch_size = BATCH_SIZE // 2
+        cfg.dump(folder / f'{name}.py')
+    assert run_ranks(folder / 'first.py', 2) == [130, 130]
+    pointer = folder / 'run' / 'last_checkpoint'
+    assert Path(pointer.read_text()).name == 'epoch_2.pth'
+    # The graph was mined, and a bank has moved since.
+    shutil.copy(folder / 'run' / 'epoch_2.pth', folder / 'epoch_2.pth')
+    assert run_ranks(folder / 'second.py', 2, '--resume') == [0, 0]
+    return folder
+
+
+@pytest.mark.parametrize('run', [(2, True)], indirect=True, ids=['sharded'])
+def test_resume__two_ranks_end_bit_equal(interrupted, run, ranks):
+    for rank, whole in enumerate(ranks):
+        path = interrupted / 'run' / f'rank{rank}.pth'
+        resumed = torch.load(path, weights_only=True)
+        # The record begins where the second start does.
+        assert resumed['losses'] == whole['losses'][12:]
+        banks = torch.stack(whole['banks'][12:])
+        assert torch.equal(torch.stack(resumed['banks']), banks)
+        assert resumed['metrics'] == whole['metrics'][1:]
+        assert set(resumed['state_dict']) == set(whole['state_dict'])
+        for key, value in whole['state_dict'].items():
+            assert torch.equal(resumed['state_dict'][key], value), key
+    first = checkpoint_of(interrupted / 'run', 4)
+    second = checkpoint_of(run[0], 4)
+    for key in ('state_dict', 'optimizer'):
+        pairs = zip(tree_leaves(first[key]), tree_leaves(second[key]))
+        assert all(same(*pair) for pair in pairs), key
+
+
+def same(first, second):
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    return first == second
+
+
+def test_resume__one_process_goes_on_where_two_were(data, interrupted, one):
+    cfg = make_config(data, interrupted / 'alone', OVERRIDES)
+    train(cfg, resume=interrupted / 'epoch_2.pth')
+    alone = torch.load(interrupted / 'alone' / 'rank0.pth', weights_only=True)
+    for key in ('losses', 'banks'):
+        expected = [torch.as_tensor(value) for value in one[key][12:]]
+        torch.testing.assert_close(
+            [torch.as_tensor(value) for value in alone[key]],
+            expected,
+            rtol=1e-5,
+            atol=1e-5,
+        )
