@@ -1,8 +1,8 @@
 from .bank_softmax import bank_logsumexp, bank_softmax, bank_softmax_kl
 from .counter_random import draw_uniform
 from .faiss_library import import_faiss
+from .nearest_products import nearest_products
 from .nearest_rows import SEARCH_BACKENDS, nearest_rows
-from .row_products import largest_products
 from .segment import segment_argmax, segment_logsumexp
 from .sharded_rows import (
     ShardedRows,
@@ -23,7 +23,7 @@ __all__ = [
     'draw_uniform',
     'import_faiss',
     'check_backend',
-    'largest_products',
+    'nearest_products',
     'nearest_rows',
     'num_local_rows',
     'segment_argmax',

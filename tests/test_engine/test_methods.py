@@ -27,7 +27,7 @@ from tiny_run import (
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'tiny_methods'
-NUM_METHODS = 9
+NUM_METHODS = 10
 METHODS = sorted(path.stem for path in FOLDER.glob('[a-z]*.py'))
 HOOKS = [
     dict(type='MemoryBankHook'),
@@ -125,6 +125,8 @@ def test_two_ranks__give_the_run_of_one(data, overrides, record, tmp_path):
     )
     for key, expected in record['state_dict'].items():
         first, second = (rank['state_dict'][key] for rank in ranks)
+        if key == 'memory.bank' and cfg.model.memory.get('sharded'):
+            continue  # a rank's state dict has no rows of it
         assert torch.equal(first, second), key
         torch.testing.assert_close(
             first, expected, rtol=1e-3, atol=1e-4, msg=key

@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmisl.ops import import_faiss
 from mmisl.registry import MODELS
 
 from ..miners import Views, mean_view
@@ -47,8 +48,13 @@ class EngineContract:
         """Size everything that has an entry per sample, for a set of N.
 
         Raises:
-            ValueError: If anything already has another size.
+            ValueError: If anything already has another size, or there are
+                fewer samples than clusters.
+            ImportError: If samples will be clustered and faiss is missing:
+                better now than hours later.
         """
+        if self.clusters is not None:
+            import_faiss('choose a method that does not cluster')
         for part in (self.memory, self.graph, self.clusters):
             if part is not None:
                 part.set_num_samples(num_samples)

@@ -35,8 +35,8 @@ class LocalAggregation(NPID):
         backbone (dict): See :class:`BaseAlgorithm`.
         neck (dict): See :class:`BaseAlgorithm`.
         head (dict): Of :class:`mmisl.LocalAggregationHead`.
-        memory (dict): Of :class:`mmisl.MemoryBank`, not sharded; its size
-            comes from the data set.
+        memory (dict): Of :class:`mmisl.MemoryBank`; its size comes from the
+            data set.
         num_clusters (int): k in [1, N] of each clustering.
         num_clusterings (int): H >= 1.
         num_iters (int): Of k-means, >= 1. Defaults to 20.
@@ -46,7 +46,7 @@ class LocalAggregation(NPID):
         **kwargs: Of :class:`BaseAlgorithm`.
 
     Raises:
-        ValueError: If a number is out of range, or the bank is sharded.
+        ValueError: If a number is out of range.
     """
 
     def __init__(
@@ -63,12 +63,6 @@ class LocalAggregation(NPID):
         **kwargs,
     ) -> None:
         super().__init__(backbone, neck, head, memory, **kwargs)
-        if self.memory.sharded:
-            raise ValueError(
-                'LocalAggregation looks up the nearest rows of the whole bank '
-                'in every step and takes no sharded one, got '
-                'memory.sharded=True; set model.memory.sharded=False'
-            )
         if num_iters < 1:
             raise ValueError(f'num_iters must be >= 1, got {num_iters}')
         self.num_iters = num_iters
@@ -113,7 +107,9 @@ class LocalAggregation(NPID):
     ) -> dict[str, Tensor]:
         """NPID's until there are clusters."""
         if not self.clusters.is_known:
-            return self.warmup_head.loss(feats, sample_idx, self.memory.rows)
+            return self.warmup_head.loss(
+                feats, sample_idx, self.memory.rows, data_samples
+            )
         return self.head.loss(
             feats, sample_idx, self.clusters, self.memory.rows
         )

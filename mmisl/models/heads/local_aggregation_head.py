@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmisl.ops import largest_products
+from mmisl.ops import ShardedRows, nearest_products
 from mmisl.registry import MODELS
 from mmisl.structures import ClusterAssignments
 
@@ -36,15 +36,14 @@ class LocalAggregationHead(BaseModule):
     sample that has moved away from all of its clusters, and from its own row,
     is left alone until the next clustering.
 
-    The nearest rows come from a running top-k over blocks of the bank. What is
-    held for the gradient is (B, K, D), the chosen rows: 256 MiB for 128
-    samples, 4,096 rows and D = 128.
+    The nearest rows come from a running top-k over blocks of the bank; neither
+    (B, N) products nor the (B, K, D) chosen rows are ever held: see
+    :func:`mmisl.ops.nearest_products`.
 
     Args:
         temperature (float): tau > 0. Defaults to 0.07.
         num_background (int): K >= 1, size of :math:`B_i`; all N rows where
             there are fewer. Defaults to 4096.
-        block_rows (int): Rows of the bank at a time, >= 1. Defaults to 16384.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -54,33 +53,29 @@ class LocalAggregationHead(BaseModule):
         self,
         temperature: float = 0.07,
         num_background: int = 4096,
-        *,
-        block_rows: int = 16384,
     ) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'temperature must be > 0, got {temperature}')
-        for name, value in (
-            ('num_background', num_background),
-            ('block_rows', block_rows),
-        ):
-            if value < 1:
-                raise ValueError(f'{name} must be >= 1, got {value}')
+        if num_background < 1:
+            raise ValueError(
+                f'num_background must be >= 1, got {num_background}'
+            )
         self.temperature = temperature
         self.num_background = num_background
-        self.block_rows = block_rows
 
     def loss(
         self,
         feats: Tensor,
         sample_idx: Tensor,
         clusters: ClusterAssignments,
-        bank: Tensor,
+        bank: Tensor | ShardedRows,
     ) -> dict[str, Tensor]:
         """Mean over the batch.
 
         No shape depends on values of the device, so a GPU is never waited
-        for, provided ``sample_idx`` lies on the host.
+        for, provided ``sample_idx`` lies on the host and the bank on no other
+        rank.
 
         Args:
             feats (Tensor): (B, D) float, norm 1, with gradient. Half
@@ -88,7 +83,8 @@ class LocalAggregationHead(BaseModule):
             sample_idx (Tensor): (B,) int64 in [0, N), on the host or on the
                 device of ``feats``.
             clusters (ClusterAssignments): Of the same N samples as ``bank``.
-            bank (Tensor): (N, D) float, norm 1, no gradient.
+            bank (Tensor | ShardedRows): (N, D) float, norm 1, no gradient.
+                With shards all ranks call this together, also with B = 0.
 
         Returns:
             dict[str, Tensor]: Scalar ``loss_local_aggregation``, 0 with a
@@ -107,18 +103,15 @@ class LocalAggregationHead(BaseModule):
         with torch.autocast(feats.device.type, enabled=False):
             if feats.dtype in (torch.float16, torch.bfloat16):
                 feats = feats.float()
-            with torch.no_grad():
-                _, rows = largest_products(
-                    feats, bank, self.num_background, self.block_rows
-                )  # (B, K)
+            products, rows = nearest_products(
+                feats, bank, self.num_background
+            )  # (B, K)
             is_close = _shares_cluster(
                 sample_idx.to(feats.device, non_blocking=True),
                 rows,
                 clusters.assignments,
             )
-            near = bank[rows].to(feats.dtype)  # (B, K, D)
-            logits = torch.einsum('bd,bkd->bk', feats, near)
-            log_p = (logits / self.temperature).log_softmax(1)
+            log_p = (products / self.temperature).log_softmax(1)
             share = log_p.exp().masked_fill(~is_close, 0).sum(1)
             nll = -(share + _EPS).log()
             loss = nll.sum() / max(len(feats), 1)
@@ -138,5 +131,8 @@ def _shares_cluster(
     Returns:
         Tensor: (B, K) bool.
     """
-    own = assignments[:, sample_idx].unsqueeze(2)  # (H, B, 1)
-    return (assignments[:, rows] == own).any(0)
+    is_close = torch.zeros_like(rows, dtype=torch.bool)
+    # One clustering at a time: (H, B, K) would be 10 times the products.
+    for clustering in assignments:
+        is_close |= clustering[rows] == clustering[sample_idx].unsqueeze(1)
+    return is_close

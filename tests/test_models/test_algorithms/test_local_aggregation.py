@@ -1,4 +1,5 @@
 import copy
+import sys
 
 import pytest
 import torch
@@ -159,10 +160,6 @@ def test_set_num_samples__fewer_than_clusters():
 @pytest.mark.parametrize(
     ('overrides', 'match'),
     [
-        (
-            dict(memory=dict(type='MemoryBank', feat_dim=6, sharded=True)),
-            'no sharded one, got memory.sharded=True; set model.memory.shard',
-        ),
         (dict(num_iters=0), 'num_iters must be >= 1, got 0'),
         (dict(num_clusters=0), 'num_clusters must be >= 1, got 0'),
         (dict(num_clusterings=0), 'num_clusterings must be >= 1, got 0'),
@@ -171,3 +168,10 @@ def test_set_num_samples__fewer_than_clusters():
 def test_init__refuses(overrides, match):
     with pytest.raises(ValueError, match=match):
         build({**MODEL, **overrides})
+
+
+def test_set_num_samples__without_faiss(monkeypatch):
+    # Nothing is trained that could not be clustered later.
+    monkeypatch.setitem(sys.modules, 'faiss', None)
+    with pytest.raises(ImportError, match='faiss is not installed'):
+        build(MODEL)

@@ -62,8 +62,7 @@ EXACT = dict(atol=1e-10, rtol=1e-10)
 def test_loss__value_and_gradient_match_oracle(
     batch, temperature, num_clusterings, num_background
 ):
-    # Blocks of 5 rows: smaller than K, larger than K, and a last one of 3.
-    head = LocalAggregationHead(temperature, num_background, block_rows=5)
+    head = LocalAggregationHead(temperature, num_background)
     assert_like_oracle(
         head,
         unit_rows(len(batch)),
@@ -72,15 +71,6 @@ def test_loss__value_and_gradient_match_oracle(
         unit_rows(NUM_SAMPLES),
         **EXACT,
     )
-
-
-@pytest.mark.parametrize('block_rows', [1, 7, 23, 100])
-def test_loss__does_not_depend_on_blocks(block_rows):
-    feats, bank = unit_rows(4), unit_rows(NUM_SAMPLES)
-    arguments = (torch.tensor(BATCHES['some']), make_clusters(3), bank)
-    head = LocalAggregationHead(0.2, 9, block_rows=block_rows)
-    expected = LocalAggregationHead(0.2, 9).loss(feats, *arguments)[NAME]
-    torch.testing.assert_close(head.loss(feats, *arguments)[NAME], expected)
 
 
 def test_loss__all_of_the_background_is_close():
@@ -134,7 +124,7 @@ def test_loss__the_background_is_of_the_live_feature():
 )
 def test_loss__bank_is_read_in_type_of_feats(bank_dtype):
     assert_like_oracle(
-        LocalAggregationHead(0.1, 9, block_rows=5),
+        LocalAggregationHead(0.1, 9),
         unit_rows(4, torch.float32),
         BATCHES['some'],
         make_clusters(3),
@@ -179,7 +169,6 @@ def test_loss__clusters_and_bank_of_other_sizes_are_refused():
     [
         (dict(temperature=0), 'temperature must be > 0, got 0'),
         (dict(num_background=0), 'num_background must be >= 1, got 0'),
-        (dict(block_rows=0), 'block_rows must be >= 1, got 0'),
     ],
 )
 def test_init__out_of_range(arguments, match):
