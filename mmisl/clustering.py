@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 import torch
-from mmengine.dist import all_reduce, get_rank, get_world_size
+from mmengine.dist import all_reduce, broadcast, get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -14,6 +14,9 @@ from mmisl.ops import ShardedRows, import_faiss
 
 # Rows that are widened to float64 at a time.
 _CHUNK_ROWS = 4096
+# Rounding of a feature in units of the last place of its root mean square:
+# its own, and what the sums before it have left.
+_ROUNDING = 8
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ def cluster_all(
     Rank r of W makes the clusterings r, r + W, ... of rows that all ranks
     hold; rows that are dealt out are brought to the host of rank 0, which
     makes all of them. The other ranks wait meanwhile: where that may take
-    longer than the process group's timeout (30 minutes by default), raise
-    ``env_cfg.dist_cfg.timeout``.
+    longer than the process group's timeout (10 minutes with NCCL, 30 with
+    gloo), raise ``env_cfg.dist_cfg.timeout``, in seconds.
 
     Args:
         feats (Tensor | ShardedRows): (N, D) float, finite.
@@ -171,16 +174,19 @@ class Whitening:
     components: Tensor
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """(M, D) float to (M, D') float32."""
+        """(M, D) float to (M, D') float32, on the device of ``rows``."""
         parts = [
-            (part.double() - self.mean) @ self.components.T
+            (part.to(self.mean) - self.mean) @ self.components.T
             for part in rows.split(_CHUNK_ROWS)
         ]
-        return torch.cat(parts).float()
+        return torch.cat([part.float().to(rows.device) for part in parts])
 
 
 def fit_whitening(
-    rows: Tensor | ShardedRows, num_components: int
+    rows: Tensor | ShardedRows,
+    num_components: int,
+    *,
+    device: torch.device | None = None,
 ) -> Whitening:
     """Principal components of rows, by their covariance in float64.
 
@@ -190,6 +196,8 @@ def fit_whitening(
         rows (Tensor | ShardedRows): (N, D) float, finite; the same on all
             ranks, or shards.
         num_components (int): D' in [1, min(N - 1, D)].
+        device (torch.device, optional): Where to compute, for rows that are
+            kept on the host; the chunks travel. Defaults to that of ``rows``.
 
     Returns:
         Whitening: Projections have mean 0, variance 1 (divided by N) and no
@@ -198,8 +206,9 @@ def fit_whitening(
         divide by N.
 
     Raises:
-        ValueError: If ``num_components`` is out of range, or the rows vary
-            in fewer directions.
+        ValueError: If ``num_components`` is out of range, a row is not
+            finite, or the rows vary in fewer directions than that by more
+            than the rounding of their type.
     """
     num_rows, dim = rows.shape
     most = min(num_rows - 1, dim)
@@ -210,26 +219,36 @@ def fit_whitening(
         )
     local = rows.local if isinstance(rows, ShardedRows) else rows
     is_split = isinstance(rows, ShardedRows)
-    total = torch.zeros(dim, dtype=torch.float64, device=local.device)
+    device = device or local.device
+    total = torch.zeros(dim, dtype=torch.float64, device=device)
     for part in local.split(_CHUNK_ROWS):
-        total += part.double().sum(0)
+        total += part.to(total).sum(0)
     if is_split:
         all_reduce(total)
     mean = total / num_rows
-    covariance = torch.zeros(
-        dim, dim, dtype=torch.float64, device=local.device
-    )
+    covariance = torch.zeros(dim, dim, dtype=torch.float64, device=device)
     for part in local.split(_CHUNK_ROWS):
-        centred = part.double() - mean
+        centred = part.to(mean) - mean
         covariance.addmm_(centred.T, centred)
     if is_split:
         all_reduce(covariance)
-    variance, directions = torch.linalg.eigh(covariance / num_rows)
+    covariance /= num_rows
+    if not covariance.isfinite().all():
+        raise ValueError(
+            'features hold NaN or infinity, so they cannot be whitened; '
+            'lower the learning rate, or train without --amp'
+        )
+    variance, directions = torch.linalg.eigh(covariance)
     variance = variance.flip(0)[:num_components]
     directions = directions.T.flip(0)[:num_components]  # (D', D)
-    # Below that a variance is rounding, and 1 / its root only noise.
-    floor = variance[0].clamp_min(1e-30) * dim * 1e-15
-    if not variance[-1] > floor:
+    # Below these a variance is rounding, of the eigenvalues or of the rows
+    # themselves, and 1 / its root only noise.
+    rounding = _ROUNDING * torch.finfo(rows.dtype).eps
+    power = covariance.diagonal() + mean.square()  # (D,)
+    floor = (rounding**2 * (directions.square() @ power)).maximum(
+        variance[0].clamp_min(1e-30) * dim * 1e-15
+    )
+    if not (variance > floor).all():
         spanned = int((variance > floor).sum())
         raise ValueError(
             f'features vary in {spanned} directions only, so there are no '
@@ -238,5 +257,9 @@ def fit_whitening(
         )
     largest = directions.abs().argmax(1, keepdim=True)
     sign = directions.gather(1, largest).sign()
-    scale = variance.rsqrt().unsqueeze(1)
-    return Whitening(mean=mean, components=sign * directions * scale)
+    components = sign * directions * variance.rsqrt().unsqueeze(1)
+    if is_split:
+        # Where ranks differ in the last bits, near-equal variances would get
+        # other directions.
+        broadcast(components)
+    return Whitening(mean=mean, components=components)

@@ -149,7 +149,12 @@ class DeepCluster(BaseAlgorithm):
         """
         start = time.perf_counter()
         (rows,) = views
-        whitening = fit_whitening(rows, self.num_components)
+        whitening = fit_whitening(
+            rows,
+            self.num_components,
+            # Rows of 4,096 values lie on the host; their products need not.
+            device=self.head.classifier.weight.device,
+        )
 
         def project(part: Tensor) -> Tensor:
             return normalize(whitening(part), dim=1)
