@@ -94,6 +94,13 @@ def test_run__one_image(tmp_path):
         train(make_config(tmp_path, tmp_path / 'run', SHORT))
 
 
+def test_run__clusters_of_an_algorithm_without_any(data, tmp_path):
+    overrides = {**SHORT, 'train_dataloader.sampler.type': 'ClusterSampler'}
+    match = "ISL has no clusters for ClusterSampler.*type='InstanceSampler'"
+    with pytest.raises(TypeError, match=match):
+        train(make_config(data, tmp_path, overrides))
+
+
 def test_run__fewer_images_than_topk(tmp_path):
     write_images(tmp_path / 'train', 5)
     write_images(tmp_path / 'test', 4, seed=1)

@@ -158,7 +158,14 @@ class RoundBasedTrainLoop(BaseLoop):
         self.runner.model.train()
         sampler = self.dataloader.sampler
         if isinstance(sampler, ClusterSampler):
-            clusters = unwrap_model(self.runner.model).clusters
+            model = unwrap_model(self.runner.model)
+            clusters = model.clusters
+            if clusters is None:
+                raise TypeError(
+                    f'{type(model).__name__} has no clusters for '
+                    'ClusterSampler to draw from; set train_dataloader.'
+                    "sampler.type='InstanceSampler'"
+                )
             sampler.set_clusters(clusters.assignments[0])
         if self.runner.optim_wrapper._accumulative_counts > 1:
             # Gradients that wait would be lost by a resume at this epoch's
