@@ -32,3 +32,5 @@ train_dataloader = dict(
 )
 # One checkpoint an epoch: the clustering after it is made again on resume.
 default_hooks = dict(checkpoint=dict(after_mining=False))
+# Where faiss has no GPU, rank 0 clusters for longer than NCCL waits.
+env_cfg = dict(dist_cfg=dict(timeout=7200))
