@@ -14,6 +14,112 @@ from mmisl.ops import ShardedRows, all_finite, nearest_rows
 NO_VOTE = torch.iinfo(torch.int64).max
 
 
+class KNNGallery:
+    r"""Labelled features that vote for the class of queries, ready for them.
+
+    They are checked and brought to length 1 once, for any number of batches
+    of queries: one copy in float32.
+
+    Args:
+        feats (Tensor | ShardedRows): (M, D) float, any length, where the
+            work is done; with shards by all ranks together, of which each
+            makes a gallery.
+        labels (Tensor): (M,) int64, at least 0.
+
+    Attributes:
+        rows (Tensor | ShardedRows): (M, D) float32, norm 1.
+        labels (Tensor): (M,) int64, on the device of ``rows``.
+        num_classes (int): One more than the largest label.
+
+    Raises:
+        ValueError: If shapes disagree, there is no row, a label is negative,
+            or a feature is NaN or infinite.
+    """
+
+    def __init__(self, feats: Tensor | ShardedRows, labels: Tensor) -> None:
+        if len(feats.shape) != 2:
+            raise ValueError(
+                f'the gallery must be (M, D), got {tuple(feats.shape)}'
+            )
+        if len(feats) == 0 or labels.shape != feats.shape[:1]:
+            raise ValueError(
+                'the gallery must hold at least one row and one label per '
+                f'row, got {len(feats)} rows and labels of shape '
+                f'{tuple(labels.shape)}'
+            )
+        if labels.min() < 0:
+            raise ValueError(
+                'labels must be at least 0, got '
+                f'{int(labels.min())}; kNN needs a fully labelled gallery'
+            )
+        if not all_finite(feats):
+            # Of shards each rank tells of its own.
+            own = feats.local if isinstance(feats, ShardedRows) else feats
+            raise ValueError(_not_finite_message('gallery', own))
+        self.labels = labels.to(feats.device)
+        self.num_classes = count_classes(labels)
+        self.rows: Tensor | ShardedRows
+        if isinstance(feats, ShardedRows):
+            self.rows = feats.map(_unit)
+        else:
+            self.rows = _unit(feats)
+
+    def votes(
+        self,
+        queries: Tensor,
+        *,
+        num_classes: int,
+        k: int = 200,
+        temperature: float = 0.1,
+        chunk_size: int = 1024,
+        gallery_chunk_size: int = 16384,
+    ) -> Tensor:
+        """Votes of the nearest rows: see :func:`knn_votes`.
+
+        Raises:
+            ValueError: If the queries are not (Q, D), a number is out of
+                range, or a query is NaN or infinite.
+        """
+        self._check_queries(queries)
+        if self.num_classes > num_classes:
+            raise ValueError(
+                f'labels must lie in [0, num_classes = {num_classes}), got '
+                f'{self.num_classes - 1} in the gallery'
+            )
+        for name, number in (('k', k), ('temperature', temperature)):
+            if not number > 0:
+                raise ValueError(
+                    f'{name} must be greater than 0, got {number}'
+                )
+        # A single call, which with shards every rank makes once.
+        similarity, nearest = nearest_rows(
+            _unit(queries.to(self.rows.device)),
+            self.rows,
+            k,
+            block_queries=chunk_size,
+            block_rows=gallery_chunk_size,
+        )  # (Q, k) each
+        weights = ((similarity - similarity[:, :1]) / temperature).exp()
+        # A vote may be small, but it must not round to none.
+        weights = weights.clamp_min(torch.finfo(weights.dtype).tiny)
+        votes = weights.new_zeros(len(queries), num_classes)
+        return votes.scatter_add_(1, self.labels[nearest], weights)
+
+    def _check_queries(self, queries: Tensor) -> None:
+        if len(queries.shape) != 2:
+            raise ValueError(
+                f'queries must be (Q, D), got {tuple(queries.shape)}'
+            )
+        if queries.shape[1] != self.rows.shape[1]:
+            raise ValueError(
+                f'queries have {queries.shape[1]} dimensions, the gallery '
+                f'has {self.rows.shape[1]}; both must come from the same '
+                'network'
+            )
+        if not all_finite(queries):
+            raise ValueError(_not_finite_message('queries', queries))
+
+
 def knn_votes(
     queries: Tensor,
     gallery: Tensor | ShardedRows,
@@ -58,31 +164,14 @@ def knn_votes(
         ValueError: If shapes disagree, the gallery is empty, a number is out
             of range, or a feature is NaN or infinite.
     """
-    _check_inputs(queries, gallery, labels=labels, num_classes=num_classes)
-    for name, number in (('k', k), ('temperature', temperature)):
-        if not number > 0:
-            raise ValueError(f'{name} must be greater than 0, got {number}')
-    # Both asked in any case: with shards the second is a collective call.
-    if not all([all_finite(gallery), all_finite(queries)]):
-        raise ValueError(_not_finite_message(queries, gallery))
-    labels = labels.to(gallery.device)
-    if isinstance(gallery, ShardedRows):
-        rows: Tensor | ShardedRows = gallery.map(_unit)
-    else:
-        rows = _unit(gallery)
-    # A single call, which with shards every rank makes once.
-    similarity, nearest = nearest_rows(
-        _unit(queries.to(gallery.device)),
-        rows,
-        k,
-        block_queries=chunk_size,
-        block_rows=gallery_chunk_size,
-    )  # (Q, k) each
-    weights = ((similarity - similarity[:, :1]) / temperature).exp()
-    # A vote may be small, but it must not round to none.
-    weights = weights.clamp_min(torch.finfo(weights.dtype).tiny)
-    votes = torch.zeros(len(queries), num_classes, device=gallery.device)
-    return votes.scatter_add_(1, labels[nearest], weights)
+    return KNNGallery(gallery, labels).votes(
+        queries,
+        num_classes=num_classes,
+        k=k,
+        temperature=temperature,
+        chunk_size=chunk_size,
+        gallery_chunk_size=gallery_chunk_size,
+    )
 
 
 def vote_ranks(votes: Tensor, labels: Tensor) -> Tensor:
@@ -166,47 +255,10 @@ def _unit(rows: Tensor) -> Tensor:
     return normalize(rows.float(), dim=1)
 
 
-def _check_inputs(
-    queries: Tensor,
-    gallery: Tensor | ShardedRows,
-    *,
-    labels: Tensor,
-    num_classes: int,
-) -> None:
-    if len(queries.shape) != 2 or len(gallery.shape) != 2:
-        raise ValueError(
-            'queries and gallery must be (Q, D) and (M, D), got '
-            f'{tuple(queries.shape)} and {tuple(gallery.shape)}'
-        )
-    if queries.shape[1] != gallery.shape[1]:
-        raise ValueError(
-            f'queries have {queries.shape[1]} dimensions, the gallery has '
-            f'{gallery.shape[1]}; both must come from the same network'
-        )
-    if len(gallery) == 0 or labels.shape != gallery.shape[:1]:
-        raise ValueError(
-            'the gallery must hold at least one row and one label per row, '
-            f'got {len(gallery)} rows and labels of shape '
-            f'{tuple(labels.shape)}'
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f'labels must lie in [0, num_classes = {num_classes}), got '
-            f'[{low}, {high}]; kNN needs a fully labelled gallery'
-        )
-
-
-def _not_finite_message(queries: Tensor, gallery: Tensor | ShardedRows) -> str:
-    if isinstance(gallery, ShardedRows):
-        gallery = gallery.local  # each rank tells of its own
-    bad = {
-        'queries': int((~torch.isfinite(queries)).any(1).sum()),
-        'gallery': int((~torch.isfinite(gallery)).any(1).sum()),
-    }
+def _not_finite_message(side: str, rows: Tensor) -> str:
+    num_bad = int((~torch.isfinite(rows)).any(1).sum())
     return (
-        'features are NaN or infinite in '
-        + ' and '.join(f'{n} rows of the {side}' for side, n in bad.items())
-        + '; the training has diverged: lower the learning rate or train '
-        'without --amp'
+        f'features are NaN or infinite in {num_bad} rows of the {side}; the '
+        'training has diverged: lower the learning rate or train without '
+        '--amp'
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 from mmisl.ops import ShardedRows
 from mmisl.registry import METRICS
 
-from .knn import count_classes, knn_votes, vote_ranks
+from .knn import KNNGallery, count_classes, vote_ranks
 
 # Features (M, D) and labels (M,) of training images.
 Gallery = tuple[Tensor | ShardedRows, Tensor]
@@ -82,18 +82,25 @@ class KNNMetric(BaseMetric):
         self.k = k
         self.temperature = temperature
         self.topk = tuple(topk)
-        self._galleries: dict[str, Gallery] = {}
+        self._galleries: dict[str, KNNGallery] = {}
 
     def set_galleries(self, galleries: Mapping[str, Gallery]) -> None:
         """Take the training features to compare with, until :meth:`evaluate`.
 
-        They are not copied. All ranks must pass the same ones.
+        They are checked and brought to length 1 here, once for all batches:
+        one copy of each in float32 is held until then. All ranks must pass
+        the same ones; with shards all must call this.
 
         Args:
             galleries (Mapping[str, Gallery]): Name to features (M, D) float,
                 a tensor or :class:`ShardedRows`, and labels (M,) int64.
+
+        Raises:
+            ValueError: If :class:`KNNGallery` refuses one.
         """
-        self._galleries = dict(galleries)
+        self._galleries = {
+            name: KNNGallery(*gallery) for name, gallery in galleries.items()
+        }
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Rank the true class of every sample of a batch.
@@ -161,14 +168,11 @@ class KNNMetric(BaseMetric):
         return metrics
 
     def _ranks(
-        self, feats: Tensor, labels: Tensor, *, gallery: Gallery
+        self, feats: Tensor, labels: Tensor, *, gallery: KNNGallery
     ) -> list[int]:
-        gallery_feats, gallery_labels = gallery
-        votes = knn_votes(
+        votes = gallery.votes(
             feats,
-            gallery_feats,
-            gallery_labels,
-            num_classes=count_classes(gallery_labels, labels),
+            num_classes=max(gallery.num_classes, count_classes(labels)),
             k=self.k,
             temperature=self.temperature,
         )

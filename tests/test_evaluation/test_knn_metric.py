@@ -9,7 +9,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
 from torch.multiprocessing import spawn
 
-from mmisl.evaluation import KNNMetric, knn_accuracy
+from mmisl.evaluation import KNNMetric, knn, knn_accuracy
 from mmisl.registry import METRICS
 
 NUM_CLASSES = 6
@@ -76,6 +76,27 @@ def test_evaluate__batches_equal_all_at_once(num_queries):
     metrics = run_metric(data, range(num_queries))
     assert metrics == expected_metrics(data)
     assert all(isinstance(value, float) for value in metrics.values())
+
+
+def test_set_galleries__prepares_once_for_all_batches(monkeypatch):
+    data, prepared = make_data(14), []
+
+    def unit(rows, unit=knn._unit):
+        prepared.append(len(rows))
+        return unit(rows)
+
+    monkeypatch.setattr(knn, '_unit', unit)
+    run_metric(data, range(14))
+    sizes = [len(feats) for feats, _ in data['galleries'].values()]
+    # Then the batches, once for each gallery.
+    assert prepared == [*sizes, *[3] * 8, *[2] * 2]
+
+
+def test_set_galleries__diverged_bank_is_named_before_the_first_batch():
+    bank = torch.eye(3)
+    bank[1, 2] = torch.nan
+    with pytest.raises(ValueError, match='1 rows of the gallery.*diverged'):
+        KNNMetric().set_galleries(dict(bank=(bank, torch.arange(3))))
 
 
 def worker(rank, port, out_dir):
