@@ -217,6 +217,7 @@ def run_tool(
     except Exception as error:
         if args.traceback:
             raise
+        sys.stdout.flush()  # what is in a buffer came before
         print(
             f'error: {describe(error)}{_write_log(error, args)}',
             file=sys.stderr,

@@ -1,8 +1,9 @@
-"""The runner of mmengine, with checkpoints that stay on the host."""
+"""The runner of mmengine, easier on devices and on the terminal."""
 
 from __future__ import annotations
 
 import copy
+import logging
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
@@ -17,18 +19,38 @@ from mmisl.registry import RUNNERS
 
 from .unwrapping import unwrap_model
 
+# A message of more lines would push what comes before off a small screen.
+_MAX_LINES = 20
+
 
 @RUNNERS.register_module()
 class LeanRunner(Runner):
-    """mmengine's runner, but a checkpoint never lies on a device as a whole.
+    """mmengine's runner, easier on devices and on the terminal.
 
-    mmengine resumes from a checkpoint that it has read onto every device.
-    Here it is mapped into the host's memory: a module reads what it copies,
-    so a rank with a part of a memory bank takes its rows out of the file.
+    - A checkpoint never lies on a device as a whole. mmengine resumes from
+      one that it has read onto every device; here it is mapped into the
+      host's memory. A module reads what it copies, so a rank with a part of
+      a memory bank takes its rows out of the file.
+    - What fills a screen, as environment, config and list of hooks do, goes
+      to the log file only, so that what follows is seen.
 
     Chosen by ``runner_type = 'mmisl.LeanRunner'`` in a config. Without the
     line a run is mmengine's, and ends the same.
     """
+
+    def build_logger(
+        self,
+        log_level: int | str = 'INFO',
+        log_file: str | None = None,
+        **kwargs: Any,
+    ) -> MMLogger:
+        """As mmengine, but long messages do not reach the terminal."""
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(_is_short)
+        logger.info(f'Environment, config and hooks: {logger.log_file}')
+        return logger
 
     def resume(
         self,
@@ -91,6 +113,12 @@ class LeanRunner(Runner):
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
+
+
+def _is_short(record: logging.LogRecord) -> bool:
+    """Whether a message fits a screen; warnings always do."""
+    is_warning = record.levelno >= logging.WARNING
+    return is_warning or record.getMessage().count('\n') < _MAX_LINES
 
 
 def _map_file(filename: str) -> dict[str, Any] | None:

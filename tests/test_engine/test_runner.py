@@ -191,6 +191,21 @@ def test_load__weights_of_another_program(
         assert torch.equal(value, saved['state_dict'][key]), key
 
 
+def test_build_logger__long_messages_go_to_the_file(data, tmp_path, capfd):
+    runner = LeanRunner.from_cfg(make_config(data, tmp_path, SHORT))
+    capfd.readouterr()
+    runner.logger.info('short\n' * 19)
+    runner.logger.info('long\n' * 20)
+    runner.logger.warning('warning\n' * 20)
+    shown = capfd.readouterr().out
+    text = Path(runner.logger.log_file).read_text()
+    for word, num_shown, num_written in (
+        ('short', 19, 19), ('long', 0, 20), ('warning', 20, 20)
+    ):  # fmt: skip
+        assert shown.count(f'{word}\n') == num_shown
+        assert text.count(f'{word}\n') == num_written
+
+
 def test_load__missing_file_is_mmengine_s_error(data, tmp_path):
     runner = LeanRunner.from_cfg(make_config(data, tmp_path, SHORT))
     with pytest.raises(FileNotFoundError, match='gone.pth can not be found'):

@@ -141,6 +141,25 @@ def test_train__loss_by_triton(tiny, run_tool, trained):
     torch.testing.assert_close(*banks, atol=1e-4, rtol=0)
 
 
+def test_train__error_of_the_runner_is_seen(tiny, run_tool):
+    work_dir = tiny / 'wrong_root'
+    done = run_tool(
+        'train.py', tiny / 'tiny.py', '--work-dir', work_dir, '--cfg-options',
+        'train_dataloader.dataset.dataset.data_root=/nowhere',
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('error: /nowhere/train does not exist; check data')
+    # Nor does anything before it fill the screen; the log file has it all.
+    assert len(done.stdout.splitlines()) < 20
+    (log,) = work_dir.glob('*/*.log')
+    assert str(log) in done.stdout
+    text = log.read_text()
+    for part in ('System environment:', 'Config:', 'Hooks will be executed'):
+        assert part in text
+        assert part not in done.stdout
+
+
 def test_train__mixed_precision_on_a_cpu(tiny, run_tool):
     done = run_tool(
         'train.py', tiny / 'tiny.py', '--amp', '--auto-scale-lr',
