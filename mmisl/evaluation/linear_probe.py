@@ -14,9 +14,8 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-# Inverse penalties, from strong to weak, for features scaled to a mean square
-# norm of 1. The convention tries 45 over a wider range, of features as they
-# are.
+# Inverse penalties, from strong to weak, for centred features of mean square
+# norm 1. The convention tries 45 over a wider range, of features as they are.
 DEFAULT_GRID = tuple(float(c) for c in np.logspace(-2, 4, 7))
 
 
@@ -55,8 +54,9 @@ def linear_probe(
     The convention of SimCLR and BYOL (BYOL, appendix D.2): the penalty is
     the best of a log-spaced grid on a part of the TRAINING images, and the
     classifier is then fitted to all of them. Test labels are read once, to
-    count. All features are divided by one number, the root mean square norm
-    of the training features, so that a grid means the same for any network.
+    count. The mean of the training features is taken off and all are divided
+    by one number, so that their mean square norm is 1: a grid then means the
+    same for any network, also where all features point one way.
 
     Args:
         train_feats (Tensor): (N, C) float, finite.
@@ -78,11 +78,11 @@ def linear_probe(
             one class, or a class is too small to be split.
     """
     _check(train_feats, train_labels, test_feats, test_labels, grid)
-    scale = float(train_feats.double().square().sum(1).mean().sqrt())
-    scale = 1 / max(scale, 1e-12)
+    mean = train_feats.double().mean(0)
+    spread = (train_feats.double() - mean).square().sum(1).mean().sqrt()
     train, test = (
-        part.detach().double().cpu().numpy() * scale
-        for part in (train_feats, test_feats)
+        ((part.double() - mean) / spread.clamp_min(1e-12)).cpu().numpy()
+        for part in (train_feats.detach(), test_feats.detach())
     )
     labels, expected = train_labels.cpu().numpy(), test_labels.cpu().numpy()
     rows = np.arange(len(labels))

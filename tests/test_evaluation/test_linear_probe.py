@@ -37,11 +37,12 @@ def test_linear_probe__is_scikit_learns_fit_with_the_penalty_chosen():
         make(37, noise=0.6, seed=1),
     )
     result = linear_probe(train, labels, test, expected, seed=3)
-    scale = train.double().square().sum(1).mean().sqrt()
+    mean = train.double().mean(0)
+    scale = (train.double() - mean).square().sum(1).mean().sqrt()
     model = LogisticRegression(C=result.inverse_penalty, max_iter=1000)
-    model.fit((train.double() / scale).numpy(), labels.numpy())
+    model.fit(((train.double() - mean) / scale).numpy(), labels.numpy())
     predicted = torch.from_numpy(
-        model.predict((test.double() / scale).numpy())
+        model.predict(((test.double() - mean) / scale).numpy())
     )
     right = predicted == expected
     assert result.top1 == pytest.approx(100 * right.double().mean().item())
@@ -58,8 +59,22 @@ def test_linear_probe__scale_of_the_features_does_not_matter():
         make(37, noise=0.6, seed=1),
     )
     small = linear_probe(train, labels, test, expected, seed=3)
-    large = linear_probe(1e4 * train, labels, 1e4 * test, expected, seed=3)
+    # Powers of 2, which change no digit.
+    large = linear_probe(2**10 * train, labels, 2**10 * test, expected, seed=3)
     assert small == large
+
+
+def test_linear_probe__what_all_features_have_in_common_does_not_matter():
+    (train, labels), (test, expected) = (
+        make(60, noise=0.6, seed=0),
+        make(37, noise=0.6, seed=1),
+    )
+    plain = linear_probe(train, labels, test, expected, seed=3)
+    moved = linear_probe(
+        train.double() + 1e3, labels, test.double() + 1e3, expected, seed=3
+    )
+    assert plain.top1 == moved.top1
+    assert plain.inverse_penalty == moved.inverse_penalty
 
 
 def test_linear_probe__test_labels_have_no_say():
