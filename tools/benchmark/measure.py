@@ -45,6 +45,32 @@ class Timing:
         return f'{self.median:.3g} s ({self.fastest:.3g} - {self.slowest:.3g})'
 
 
+@dataclass(frozen=True)
+class Spread:
+    """One number under several seeds: what each gave, mean and deviation."""
+
+    values: Sequence[float]
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of one value or more; of one the deviation is 0."""
+        several = len(values) > 1
+        return cls(
+            values=list(values),
+            mean=statistics.mean(values),
+            deviation=statistics.stdev(values) if several else 0.0,
+        )
+
+    def __str__(self) -> str:
+        numbers = (self.mean, self.deviation)[: len(self.values)]
+        return ' ± '.join(
+            f'{number:,.0f}' if abs(number) >= 100 else f'{number:.3g}'
+            for number in numbers
+        )
+
+
 def describe_machine() -> dict[str, str | int]:
     """What a figure depends on: processor, cores, threads, GPU, versions."""
     gpu = 'none'
@@ -133,7 +159,8 @@ def report(
     Args:
         title (str): What was measured, with its sizes.
         rows (Sequence[Row]): Column -> value, same columns in each. A
-            :class:`Timing` is printed as text and written as its numbers.
+            :class:`Timing` or :class:`Spread` is printed as text and written
+            as its numbers.
         out (Path, optional): JSON file; its folder is made.
     """
     machine = describe_machine()

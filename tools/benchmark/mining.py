@@ -2,13 +2,16 @@
 
 Usage:
     python tools/benchmark/mining.py stage --checkpoint FILE [--config FILE]
+                                           [--seeds 0 1 2]
     python tools/benchmark/mining.py parts [--num-samples 50000] [--rows 4096]
     python tools/benchmark/mining.py insertion [--num-edges 10000000]
 
     stage      GAN training to its stop and one round's edges, on the images of
                a config, from cached views and in the way of the authors' code,
                which reads, augments and encodes an image for each use. Same
-               miner, same stop rule, same draws; one process each.
+               miner, same stop rule, same draws; both in turn in one process.
+               Each seed draws its views, networks and triplets; with several
+               a number is mean ± standard deviation.
     parts      Features scattered around cluster centres on the sphere; what
                grows with the rows is measured on some of them, and 'all rows'
                is that time multiplied, not a measurement.
@@ -30,13 +33,14 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from measure import Row, peak_memory, report, synchronize
+from measure import Row, Spread, peak_memory, report, synchronize
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 from torch import Tensor
 from torch.utils.data import default_collate
 
 from mmisl.datasets import InstanceDataset
+from mmisl.engine.seeding import derive_seed
 from mmisl.evaluation import graph_statistics
 from mmisl.models import GANMiner
 from mmisl.models.miners import Candidates, Views, edge_selection
@@ -45,6 +49,7 @@ from mmisl.registry import DATASETS, MODELS
 from mmisl.structures import NeighborGraph
 
 Result = TypeVar('Result')
+Stream = tuple[int, int]
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 0
@@ -72,7 +77,7 @@ class Encoder:
         self.num_images = 0
 
     @torch.no_grad()
-    def encode(self, rows: Tensor, stream: tuple[int, int]) -> Tensor:
+    def encode(self, rows: Tensor, stream: Stream) -> Tensor:
         """One augmented view of some samples, (B, D)."""
         self.num_images += len(rows)
         positions = self.dataset.positions()[rows.cpu()].tolist()
@@ -87,13 +92,13 @@ class Encoder:
         data = self.model.data_preprocessor(batch, False)
         return self.model(data['inputs'], mode='tensor')
 
-    def views(self, num_views: int) -> Tensor:
+    def views(self, num_views: int, seed: int) -> Tensor:
         """Augmented views of every sample, (V, N, D)."""
         rows = torch.arange(self.dataset.num_instances)
         return torch.stack(
             [
                 torch.cat(
-                    [self.encode(p, (SEED, view)) for p in rows.split(256)]
+                    [self.encode(p, (seed, view)) for p in rows.split(256)]
                 )
                 for view in range(num_views)
             ]
@@ -104,68 +109,94 @@ class LiveMiner(GANMiner):
     """Encodes each anchor from its image when it is used, keeps none."""
 
     encoder: Encoder
+    seed: int
 
     def anchors(self, views: Views, view: int, rows: Tensor) -> Tensor:
         """While mining, of the views that were cached; none is read."""
-        return self.encoder.encode(rows, (SEED, view))
+        return self.encoder.encode(rows, (self.seed, view))
 
     def _anchored_in_random_views(
         self, views: Views, seed: int
     ) -> Callable[[Tensor], Tensor]:
         batch = count(1)
-        return lambda rows: self.encoder.encode(rows, (SEED + 1, next(batch)))
+        # A stream that the cached views of no seed have.
+        seed = derive_seed(self.seed, 'live')
+        return lambda rows: self.encoder.encode(rows, (seed, next(batch)))
 
 
 def measure_stage(args: argparse.Namespace) -> list[Row]:
-    """The stage from cached views and the authors' way."""
+    """The stage from cached views and the authors' way, for every seed."""
     cfg = Config.fromfile(args.config)
     cfg.train_dataloader.dataset.dataset.data_root = args.data_root
     encoder = Encoder(cfg, args.checkpoint)
+    runs = [run_both_ways(encoder, cfg, seed) for seed in args.seeds]
+    return [
+        {
+            'way': way,
+            **{
+                column: Spread.of([run[way][column] for run in runs])
+                for column in runs[0][way]
+            },
+        }
+        for way in runs[0]
+    ]
+
+
+def run_both_ways(
+    encoder: Encoder, cfg: Config, seed: int
+) -> dict[str, dict[str, float]]:
+    """Column -> value for ``'cached'`` and for ``'live'``."""
     mining = cfg.train_cfg.mining
     start = time.perf_counter()
-    views = encoder.views(mining.num_views)
+    views = encoder.views(mining.num_views, seed)
     extraction = time.perf_counter() - start
+    cached = run_stage(GANMiner, encoder, cfg, views, seed)
+    live = run_stage(LiveMiner, encoder, cfg, views, seed)
+    cached['with extraction'] = cached['seconds'] + extraction
+    live['with extraction'] = live['seconds']
+    for run in (cached, live):
+        for column in ('seconds', 'with extraction'):
+            run[f'{column}, times cached'] = run[column] / cached[column]
+        run['purity above cached'] = run['purity %'] - cached['purity %']
+    return dict(cached=cached, live=live)
+
+
+def run_stage(
+    kind: type[GANMiner],
+    encoder: Encoder,
+    cfg: Config,
+    views: Tensor,
+    seed: int,
+) -> dict[str, float]:
+    """Column -> value of one stage of one way."""
     bank = encoder.model.memory.bank
     settings = {**cfg.model.miner, 'feat_dim': bank.shape[1]}
     settings.pop('type')
-    rows: list[Row] = []
-    fastest = 0.0
-    for name, kind in (('cached', GANMiner), ('live', LiveMiner)):
-        torch.manual_seed(SEED)
-        miner = kind(**settings)
-        if isinstance(miner, LiveMiner):
-            miner.encoder = encoder
-        encoder.num_images = 0
-        graph = NeighborGraph(len(bank))
-        start, used = time.perf_counter(), time.process_time()
-        summary = miner.mine(
-            views, bank, graph, mining.quota_per_round, seed=SEED
-        )
-        used = time.process_time() - used
-        seconds = time.perf_counter() - start
-        fastest = fastest or seconds
-        statistics = graph_statistics(
-            graph.indptr, graph.indices, labels=encoder.dataset.labels()
-        )
-        with_views = extraction if kind is GANMiner else 0.0
-        rows.append(
-            {
-                'way': name,
-                'seconds': seconds,
-                'CPU seconds': used,
-                'times cached': seconds / fastest,
-                'with extraction': seconds + with_views,
-                'times cached + extraction': (seconds + with_views)
-                / (fastest + extraction),
-                'generator kept from iteration': int(
-                    summary.observations['gan_iterations']
-                ),
-                'images read': encoder.num_images,
-                'edges': summary.num_accepted,
-                'purity %': 100 * statistics['purity'],
-            }
-        )
-    return rows
+    torch.manual_seed(seed)
+    miner = kind(**settings)
+    if isinstance(miner, LiveMiner):
+        miner.encoder, miner.seed = encoder, seed
+    encoder.num_images = 0
+    graph = NeighborGraph(len(bank))
+    start, used = time.perf_counter(), time.process_time()
+    summary = miner.mine(
+        views, bank, graph, cfg.train_cfg.mining.quota_per_round, seed=seed
+    )
+    used = time.process_time() - used
+    seconds = time.perf_counter() - start
+    statistics = graph_statistics(
+        graph.indptr, graph.indices, labels=encoder.dataset.labels()
+    )
+    return {
+        'seconds': seconds,
+        'CPU seconds': used,
+        'generator kept from iteration': summary.observations[
+            'gan_iterations'
+        ],
+        'images read': encoder.num_images,
+        'edges': summary.num_accepted,
+        'purity %': 100 * statistics['purity'],
+    }
 
 
 def clustered_features(
@@ -338,6 +369,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--checkpoint', type=Path, help='for stage')
     parser.add_argument(
         '--data-root', default=str(ROOT / 'data/digits_textures')
+    )
+    parser.add_argument(
+        '--seeds', type=int, nargs='+', default=[SEED], help='of stage'
     )
     parser.add_argument('--num-samples', type=int, default=1_281_167)
     parser.add_argument('--rows', type=int, default=4096, help='for parts')
