@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from tiny_methods import supervised
 from tiny_run import (
     checkpoint_of,
     files_of,
@@ -98,6 +99,28 @@ def test_run__clusters_of_an_algorithm_without_any(data, tmp_path):
     overrides = {**SHORT, 'train_dataloader.sampler.type': 'ClusterSampler'}
     match = "ISL has no clusters for ClusterSampler.*type='InstanceSampler'"
     with pytest.raises(TypeError, match=match):
+        train(make_config(data, tmp_path, overrides))
+
+
+def test_run__no_encoder_epochs(data, tmp_path):
+    overrides = {**SHORT, 'train_cfg.encoder': None}
+    with pytest.raises(ValueError, match='train_cfg.encoder is None; set it'):
+        train(make_config(data, tmp_path, overrides))
+
+
+def test_run__a_class_that_the_classifier_lacks(data, tmp_path):
+    overrides = {
+        **supervised.OVERRIDES,
+        'model': {
+            **supervised.OVERRIDES['model'],
+            'head': {
+                **supervised.OVERRIDES['model']['head'],
+                'num_classes': 2,
+            },
+        },
+    }
+    message = 'num_classes is 2, but the training set has labels from 0 to 2'
+    with pytest.raises(ValueError, match=message):
         train(make_config(data, tmp_path, overrides))
 
 

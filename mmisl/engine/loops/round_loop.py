@@ -84,6 +84,12 @@ class RoundBasedTrainLoop(BaseLoop):
         model = unwrap_model(runner.model)
         # Before a checkpoint is loaded: the bank must have its size by then.
         model.set_num_samples(dataset.num_instances)
+        if model.needs_labels:
+            model.check_labels(dataset.labels())
+        if encoder is None:
+            raise ValueError(
+                'train_cfg.encoder is None; set it to a dict with max_epochs'
+            )
         encoder = take(
             'encoder',
             encoder,

@@ -34,10 +34,13 @@ class EngineContract:
             every sample, the ``'plain'`` images under the test transforms,
             or ``'none'``.
         mining_mode: Mode of ``forward`` that encodes them.
+        needs_labels: Whether :meth:`check_labels` is to be asked before
+            training begins; to read all labels takes a while.
     """
 
     mining_views = 'none'
     mining_mode = 'tensor'
+    needs_labels = False
     # Any: a subclass knows what it has, and need not ask for None. Without
     # values here, which would hide the modules of these names.
     memory: Any
@@ -58,6 +61,17 @@ class EngineContract:
         for part in (self.memory, self.graph, self.clusters):
             if part is not None:
                 part.set_num_samples(num_samples)
+
+    def check_labels(self, labels: Tensor | None) -> None:
+        """Look at the labels of the training set before training begins.
+
+        Args:
+            labels (Tensor | None): (N,) int64; None for a set without labels.
+
+        Raises:
+            ValueError: If the algorithm learns from labels and cannot learn
+                from these.
+        """
 
     def mine(self, views: Views, quota: float, seed: int) -> StageSummary:
         """Look for positives with the frozen encoder, between two rounds.

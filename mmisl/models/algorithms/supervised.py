@@ -32,13 +32,32 @@ class Supervised(EngineContract, ImageClassifier):
         **kwargs: Of ``mmpretrain.ImageClassifier``.
     """
 
+    needs_labels = True
+
     def __init__(
         self, backbone: dict, neck: dict, head: dict, **kwargs
     ) -> None:
         super().__init__(backbone, neck, head, **kwargs)
         self.memory = self.graph = self.clusters = None
-        # Whether the labels were compared with the classes of the head.
-        self._is_checked = False
+
+    def check_labels(self, labels: Tensor | None) -> None:
+        """See :class:`EngineContract`.
+
+        On a GPU a label that is too large would stop the run with an
+        assertion of the device, which names nothing.
+        """
+        if labels is None:
+            raise ValueError(
+                'supervised training needs a label of every image, but the '
+                'training set has none; take a labelled one'
+            )
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= self.head.num_classes:
+            raise ValueError(
+                f'model.head.num_classes is {self.head.num_classes}, but the '
+                f'training set has labels from {low} to {high}; they must lie '
+                f'in [0, {self.head.num_classes})'
+            )
 
     def forward(
         self,
@@ -91,8 +110,7 @@ class Supervised(EngineContract, ImageClassifier):
             dict[str, Tensor]: Scalar ``loss``.
 
         Raises:
-            ValueError: If a sample has no label, or its label is no class of
-                the head.
+            ValueError: If a sample has no label.
         """
         score = self.head((self._pool(inputs),))
         real = real_rows(host_indices(data_samples))
@@ -101,8 +119,6 @@ class Supervised(EngineContract, ImageClassifier):
         if not real:
             return dict(loss=score.sum() * 0)
         labels = torch.cat([_label(data_samples[row]) for row in real])
-        if not self._is_checked:
-            self._check(labels)
         score = score if len(real) == len(score) else score[real]
         labels = labels.to(score.device, non_blocking=True)
         return dict(loss=self.head.loss_module(score, labels) * weight)
@@ -110,17 +126,6 @@ class Supervised(EngineContract, ImageClassifier):
     def _pool(self, inputs: Tensor) -> Tensor:
         pooled = self.extract_feat(inputs)
         return pooled if isinstance(pooled, Tensor) else pooled[-1]
-
-    def _check(self, labels: Tensor) -> None:
-        """Look at the labels of one batch; later batches are trusted."""
-        largest = int(labels.max())
-        if largest >= self.head.num_classes:
-            raise ValueError(
-                f'an image has label {largest}, but model.head.num_classes '
-                f'is {self.head.num_classes}; set it to the number of classes '
-                'of the training set'
-            )
-        self._is_checked = True
 
 
 def _label(sample: DataSample) -> Tensor:

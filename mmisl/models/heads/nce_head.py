@@ -48,7 +48,7 @@ class NCEHead(BaseModule):
         num_negatives (int): K >= 1. Defaults to 4096.
 
     Attributes:
-        normalizer (Tensor): () float32, Z / N; 0 before the first batch.
+        normalizer (Tensor): () float64, Z / N; 0 before the first batch.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -69,8 +69,11 @@ class NCEHead(BaseModule):
             )
         self.temperature = temperature
         self.num_negatives = num_negatives
-        self.register_buffer('normalizer', torch.zeros(()))
-        # Whether the host knows that Z is set, so that it need not ask.
+        # Double: exp(1 / 0.01) is beyond single precision.
+        self.register_buffer(
+            'normalizer', torch.zeros((), dtype=torch.float64)
+        )
+        # Of this very buffer the host knows that it is set, and need not ask.
         self._is_set = False
 
     def loss(
@@ -105,8 +108,8 @@ class NCEHead(BaseModule):
             # P_j over c, by its logarithm.
             share = self.num_negatives / len(bank)
             log_c = math.log(share + self.eps)
-            norm = self.normalizer.to(logits.dtype)
-            ratio = logits - (norm * len(bank)).log() - log_c
+            log_z = (self.normalizer * len(bank)).log().to(logits.dtype)
+            ratio = logits - log_z - log_c
             own = softplus(-ratio[:, 0])
             others = softplus(ratio[:, 1:]) + log_c - math.log(share)
             total = own.sum() + others.sum()
@@ -148,6 +151,10 @@ class NCEHead(BaseModule):
             all_reduce(values)
             self.normalizer.copy_(values[0] / values[1])
         self._is_set = True
+
+    def _load_from_state_dict(self, *args) -> None:
+        super()._load_from_state_dict(*args)
+        self._is_set = False  # what was loaded may be of before any batch
 
 
 class _DrawnProducts(torch.autograd.Function):

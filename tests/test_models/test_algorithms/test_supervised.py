@@ -65,9 +65,12 @@ def test_predict__feature_and_score(model, images):
     torch.testing.assert_close(feats.norm(dim=1), torch.ones(3))
 
 
-def test_loss__a_class_that_the_head_lacks(model, images):
-    with pytest.raises(ValueError, match='label 3, but model.head.num_clas'):
-        model(images, samples(labels=[0, 3, 1]), mode='loss')
+def test_check_labels__of_the_whole_training_set(model):
+    model.check_labels(torch.tensor(LABELS))
+    with pytest.raises(ValueError, match='num_classes is 3, .* from 0 to 3'):
+        model.check_labels(torch.tensor([0, 3, 1]))
+    with pytest.raises(ValueError, match='training set has none; take a lab'):
+        model.check_labels(None)
 
 
 def test_loss__an_image_without_a_label(model, images):

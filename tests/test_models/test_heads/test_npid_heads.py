@@ -130,6 +130,18 @@ def test_nce_head__normalizer_is_that_of_the_first_batch_and_is_saved():
     assert again['loss_instance'] == first['loss_instance']
 
 
+def test_nce_head__a_small_temperature_and_a_state_of_before_any_batch():
+    feats, bank = make(torch.float32)
+    bank[SAMPLES] = feats.detach()  # exp(1 / 0.01) overflows float32
+    arguments = (feats, torch.tensor(SAMPLES), bank, data_samples())
+    head = NCEHead(0.01, NUM_NEGATIVES)
+    unset = {key: value.clone() for key, value in head.state_dict().items()}
+    first = head.loss(*arguments)['loss_instance']
+    assert first.isfinite()
+    head.load_state_dict(unset)
+    assert head.loss(*arguments)['loss_instance'] == first
+
+
 def test_nce_head__draws_depend_on_the_sample_and_the_epoch_alone():
     head = NCEHead(0.1, 300)
     cpu = torch.device('cpu')
