@@ -5,10 +5,9 @@ Command: ``tools/dist_train.sh configs/la_r50.py 8``. Hardware meant for:
 into 30,000 clusters precede every epoch: a faiss built for GPUs is needed.
 Paper: linear 60.2; VOC07 detection 69.1 (Faster R-CNN). Here: not run.
 
-Deviations from the authors' code: the warm start is the exact softmax over
-the bank instead of its noise-contrastive estimate; the published steps of the
-learning rate, given in iterations, are rounded to epochs; augmentation is
-that of ISL's code, which is NPID's but for the order.
+Deviations from the authors' code: the published steps of the learning rate,
+given in iterations, are rounded to epochs; augmentation is that of ISL's code,
+which is NPID's but for the order; Z of the warm start is measured, not fixed.
 """
 
 _base_ = [
@@ -27,6 +26,7 @@ model = dict(
         type='LocalAggregationHead', temperature=0.07, num_background=4096
     ),
     memory=dict(type='MemoryBank', momentum=0.5),
+    warmup_head=dict(type='NCEHead', temperature=0.07, num_negatives=4096),
     num_clusters=30000,
     num_clusterings=10,
 )

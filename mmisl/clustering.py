@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from mmengine.dist import all_reduce, broadcast, get_rank, get_world_size
@@ -80,24 +81,33 @@ def kmeans(
         raise ValueError(f'num_iters must be >= 1, got {num_iters}')
     faiss = import_faiss('choose a method that does not cluster')
     rows = feats.detach().float().cpu().numpy()
-    algorithm = faiss.Kmeans(
-        rows.shape[1],
-        num_clusters,
-        niter=num_iters,
-        # Of 32 bits; seeds here have 63.
-        seed=seed % (2**31 - 1),
-        gpu=bool(faiss.get_num_gpus()),
-        # Its defaults train on 256 rows a cluster, and warn below 39.
-        max_points_per_centroid=len(rows),
-        min_points_per_centroid=1,
-    )
-    algorithm.train(rows)
-    distance, nearest = algorithm.index.search(rows, 1)
+    algorithm = faiss.Clustering(rows.shape[1], num_clusters)
+    algorithm.niter = num_iters
+    algorithm.seed = seed % (2**31 - 1)  # of 32 bits; seeds here have 63
+    # Its defaults train on 256 rows a cluster, and warn below 39.
+    algorithm.max_points_per_centroid = len(rows)
+    algorithm.min_points_per_centroid = 1
+    index = _flat_index(faiss, rows.shape[1])
+    algorithm.train(rows, index)
+    distance, nearest = index.search(rows, 1)
+    centroids = faiss.vector_to_array(algorithm.centroids)
     return Clustering(
         assignments=torch.from_numpy(nearest[:, 0]).to(torch.int32),
-        centroids=torch.from_numpy(algorithm.centroids.copy()),
+        centroids=torch.from_numpy(centroids.reshape(num_clusters, -1)),
         inertia=float(distance.mean(dtype='float64')),
     )
+
+
+def _flat_index(faiss: ModuleType, dim: int):
+    """An exhaustive index on this process's GPU, or on the CPU.
+
+    ``faiss.Kmeans`` would take every GPU of the machine, in every rank.
+    """
+    if not (torch.cuda.is_available() and faiss.get_num_gpus()):
+        return faiss.IndexFlatL2(dim)
+    config = faiss.GpuIndexFlatConfig()
+    config.device = torch.cuda.current_device()
+    return faiss.GpuIndexFlatL2(faiss.StandardGpuResources(), dim, config)
 
 
 def cluster_all(

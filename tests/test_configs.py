@@ -84,6 +84,8 @@ def shrink(cfg):
     model['data_preprocessor'] = cfg.data_preprocessor
     if 'num_clusters' in model:
         model['num_clusters'] = 3
+    if 'num_components' in model:
+        model['num_components'] = 2
     backbone, neck = model['backbone'], model['neck']
     head = model['head']
     if 'num_clusters' in head:

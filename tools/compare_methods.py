@@ -7,9 +7,12 @@ Usage:
 Every config is trained with every seed by tools/train.py, in a folder of its
 own below the work dir. A run that was cut short goes on where it stopped, and
 one that is finished is not repeated: the same command may be given again
-until it ends. Configs must agree in data set, epochs, batch size and
-backbone. Scores are of the last checkpoint, never of the best: weighted kNN
-on features of the neck, and a linear probe on those of the backbone.
+until it ends. Configs must agree in images, epochs, batch size, backbone and
+kNN settings, word by word: of those that do not, bring what differs into line
+with --cfg-options or a config of your own. Augmentation may differ, as some
+methods need two views. Scores are of the last checkpoint, never of the best:
+weighted kNN on features of the neck and of the backbone, and a linear probe
+on the latter.
 """
 
 from __future__ import annotations

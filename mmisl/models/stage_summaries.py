@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,7 @@ class ClusteringSummary(StageSummary):
         inertia: Mean squared distance of a sample to its centroid, mean over
             the clusterings.
         num_empty: Clusters without a sample, over all clusterings.
-        observations: Further numbers, to be logged by name.
     """
 
     inertia: float
     num_empty: int
-    observations: dict[str, float] = field(default_factory=dict)
-
-    def as_scalars(self) -> dict[str, float]:
-        """See :class:`StageSummary`; ``observations`` by their own names."""
-        return dict(
-            inertia=self.inertia,
-            num_empty=self.num_empty,
-            seconds=self.seconds,
-            **self.observations,
-        )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from tiny_methods import supervised
+from tiny_methods import local_aggregation, npid, supervised
 from tiny_run import (
     checkpoint_of,
     files_of,
@@ -105,6 +105,20 @@ def test_run__clusters_of_an_algorithm_without_any(data, tmp_path):
 def test_run__no_encoder_epochs(data, tmp_path):
     overrides = {**SHORT, 'train_cfg.encoder': None}
     with pytest.raises(ValueError, match='train_cfg.encoder is None; set it'):
+        train(make_config(data, tmp_path, overrides))
+
+
+def test_run__rounds_of_a_method_that_mines_nothing(data, tmp_path):
+    overrides = {**npid.OVERRIDES, 'train_cfg.max_rounds': 2}
+    message = 'max_rounds is 2, but NPID looks for no positives.* set it to 1'
+    with pytest.raises(ValueError, match=message):
+        train(make_config(data, tmp_path, overrides))
+
+
+def test_run__one_round_of_a_method_that_clusters(data, tmp_path):
+    overrides = {**local_aggregation.OVERRIDES, 'train_cfg.max_rounds': 1}
+    message = 'max_rounds is 1, but LocalAggregation clusters its samples'
+    with pytest.raises(ValueError, match=message):
         train(make_config(data, tmp_path, overrides))
 
 

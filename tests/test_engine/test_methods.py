@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from test_resume import (
     assert_plain,
     assert_same_run,
@@ -90,7 +93,7 @@ def test_run__trains(record, whole, num_epochs):
     assert moved
 
 
-def test_resume__killed_in_the_second_epoch(
+def test_resume__killed_in_the_second_and_in_the_last_epoch(
     data, overrides, whole, num_epochs, tmp_path
 ):
     config = tmp_path / 'killed.py'
@@ -100,9 +103,11 @@ def test_resume__killed_in_the_second_epoch(
         'train_dataloader.persistent_workers': True,
     }
     make_config(data, work_dir, {**overrides, **workers}).dump(config)
-    kill = (die_at_iter, NUM_BATCHES + 2)
-    assert exit_code_of(start(config, kill)) == -signal.SIGKILL
-    assert (work_dir / 'epoch_1.pth').is_file()
+    # The last epoch trains on what was mined, and comes after a checkpoint.
+    for epoch in (1, num_epochs - 1):
+        kill = (die_at_iter, epoch * NUM_BATCHES + 2)
+        assert exit_code_of(start(config, kill)) == -signal.SIGKILL
+        assert (work_dir / f'epoch_{epoch}.pth').is_file()
     assert exit_code_of(start(config, None)) == 0
     assert_same_run(
         checkpoint_of(work_dir, num_epochs), checkpoint_of(whole, num_epochs)
@@ -131,6 +136,43 @@ def test_two_ranks__give_the_run_of_one(data, overrides, record, tmp_path):
         torch.testing.assert_close(
             first, expected, rtol=1e-3, atol=1e-4, msg=key
         )
+
+
+def test_loss__falls_on_one_batch(data, overrides, tmp_path):
+    cfg = make_config(data, tmp_path, overrides)
+    cfg.model['data_preprocessor'] = cfg.data_preprocessor
+    with DefaultScope.overwrite_default_scope('mmisl'):
+        loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+        model = MODELS.build(cfg.model)
+    num_samples = loader.dataset.num_instances
+    model.set_num_samples(num_samples)
+    if model.graph is not None:
+        ends = torch.arange(num_samples - 3)
+        model.graph.add_edges(ends, ends + 3)  # of one class
+    if model.clusters is not None:
+        numbers = torch.arange(num_samples) % model.clusters.num_clusters
+        shape = model.clusters.assignments.shape
+        model.clusters.update(numbers.expand(shape))
+    batch = loader.collate_fn(
+        [loader.dataset[position] for position in range(BATCH_SIZE)]
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    # Bank and queue stay as they were: every step is on the same problem.
+    fixed = {
+        key: value.clone()
+        for key, value in model.named_buffers()
+        if key.startswith(('memory.', 'queue.'))
+    }
+    losses = []
+    for _ in range(40):
+        outputs = model.train_step(batch, OptimWrapper(optimizer))
+        losses.append(outputs['loss'].item())
+        if model.memory is not None:
+            model.memory.apply_update()
+        for key, value in model.named_buffers():
+            if key in fixed:
+                value.copy_(fixed[key])
+    assert sum(losses[-3:]) < 0.95 * sum(losses[:3])
 
 
 def test_forward__modes(data, overrides, tmp_path):

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from lightly.utils.benchmarking.knn import knn_predict
 from sklearn.neighbors import KNeighborsClassifier
+from torch.nn.functional import normalize
 
 from mmisl.evaluation import knn_accuracy, knn_votes, vote_ranks
 from mmisl.evaluation.knn import NO_VOTE
@@ -202,3 +204,21 @@ def test_knn_accuracy__labels_must_match_queries(num_labels):
             query_labels=torch.zeros(num_labels, dtype=torch.int64),
             gallery_labels=torch.zeros(6, dtype=torch.int64),
         )
+
+
+@pytest.mark.parametrize('k', [1, 5, 30])
+def test_knn_votes__decides_as_lightly_does(k):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(41) % 4
+    centres = torch.randn(4, 6, generator=generator)
+    gallery = centres[labels] + torch.randn(41, 6, generator=generator)
+    queries = torch.randn(23, 6, generator=generator)
+    gallery, queries = normalize(gallery, dim=1), normalize(queries, dim=1)
+    votes = knn_votes(
+        queries, gallery, labels, num_classes=4, k=k, temperature=0.1
+    )
+    expected = knn_predict(
+        queries, gallery.T, labels, num_classes=4, knn_k=k, knn_t=0.1
+    )
+    # lightly sorts all classes, also those that nobody voted for.
+    assert torch.equal(votes.argmax(1), expected[:, 0])

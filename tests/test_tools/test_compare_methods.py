@@ -81,7 +81,7 @@ def test_compare__all_methods_and_seeds_in_one_table(compared):
     for name in ('tiny', 'npid', 'untrained network'):
         own = [r for r in results if r['name'] == name]
         assert [r['seed'] for r in own] == [3, 5]
-        for column, key in ((2, 'knn'), (3, 'linear')):
+        for column, key in ((2, 'knn'), (3, 'knn_backbone'), (4, 'linear')):
             values = [r[key] for r in own]
             mean, deviation = (
                 statistics.fmean(values),
@@ -89,7 +89,7 @@ def test_compare__all_methods_and_seeds_in_one_table(compared):
             )
             assert cells[name][column] == f'{mean:.1f} ± {deviation:.1f}'
     # Purity is of mined edges, and instance discrimination mines none.
-    assert cells['tiny'][4] != '-' and cells['npid'][4] == '-'
+    assert cells['tiny'][5] != '-' and cells['npid'][5] == '-'
 
 
 def times_of(work_dir):
@@ -156,6 +156,11 @@ def test_compare__a_failed_run_leaves_the_others(tiny, run_tool, configs):
             'model = dict(backbone=dict(base_channels=8))',
             'differ in backbone: .*"base_channels": 8',
         ),
+        (
+            "val_evaluator = [dict(type='KNNMetric', k=7)]",
+            'differ in knn: .*"k": 7',
+        ),
+        ('val_evaluator = []', 'has no KNNMetric'),
         (
             'train_dataloader = dict(dataset=dict(dataset=dict('
             "data_prefix='val')))",

@@ -16,7 +16,6 @@ OVERRIDES = {
             type='LocalAggregationHead',
             temperature=0.1,
             num_background=17,
-            block_rows=16,
         ),
         memory=dict(type='MemoryBank', feat_dim=6),
         num_clusters=5,

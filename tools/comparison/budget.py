@@ -22,12 +22,14 @@ class Budget:
         epochs: Encoder epochs.
         batch_size: Images of an iteration.
         backbone: Its config.
+        knn: Voters and temperature of the kNN score.
     """
 
     images: str
     epochs: int
     batch_size: int
     backbone: str
+    knn: str
 
     @classmethod
     def of(cls, cfg: Config) -> Budget:
@@ -38,6 +40,7 @@ class Budget:
             epochs=schedule_of(cfg).total_epochs,
             batch_size=cfg.train_dataloader.batch_size,
             backbone=as_text(cfg.model.backbone.to_dict()),
+            knn=as_text(knn_settings(cfg)),
         )
 
 
@@ -76,6 +79,27 @@ def read_configs(
                     'compared with one budget'
                 )
     return configs
+
+
+def knn_settings(cfg: Config) -> dict[str, Any]:
+    """``k`` and ``temperature`` of the config's ``KNNMetric``.
+
+    Raises:
+        ConfigError: If it has none.
+    """
+    evaluators = cfg.get('val_evaluator') or []
+    if isinstance(evaluators, dict):
+        evaluators = [evaluators]
+    for evaluator in evaluators:
+        if evaluator['type'].rpartition('.')[2] == 'KNNMetric':
+            return dict(
+                k=evaluator.get('k', 200),
+                temperature=evaluator.get('temperature', 0.1),
+            )
+    raise ConfigError(
+        'val_evaluator: has no KNNMetric, whose k and temperature methods '
+        "are scored with; add dict(type='KNNMetric')"
+    )
 
 
 def schedule_of(cfg: Config) -> RoundSchedule:

@@ -17,10 +17,11 @@ from common import ConfigError
 from mmengine.config import Config
 from rich.progress import Progress
 
-from .budget import as_text
+from .budget import as_text, schedule_of
 from .files import replace_text, write_json
 
-TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = ROOT / 'tools' / 'train.py'
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,21 @@ class Run:
         return self.folder / 'train.log'
 
     @property
+    def commit(self) -> Path:
+        """Where the commits of the code that trained it are written."""
+        return self.folder / 'commit.txt'
+
+    @property
     def checkpoint(self) -> Path:
         """The last one."""
         return Path((self.folder / 'last_checkpoint').read_text().strip())
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs that its last checkpoint has seen, 0 without one."""
+        if not (self.folder / 'last_checkpoint').is_file():
+            return 0
+        return int(self.checkpoint.stem.removeprefix('epoch_'))
 
 
 # Of a run and its config; after the training has ended.
@@ -92,7 +105,14 @@ def train_all(
         bar = progress.add_task('runs', total=len(runs))
         progress.advance(bar, len(runs) - len(pending))
         futures: dict[Future, Run] = {
-            pool.submit(train_one, run, options, jobs): run for run in pending
+            pool.submit(
+                train_one,
+                run,
+                schedule_of(configs[run.config]).total_epochs,
+                options=options,
+                jobs=jobs,
+            ): run
+            for run in pending
         }
         for future in as_completed(futures):
             run = futures[future]
@@ -105,6 +125,7 @@ def train_all(
                 name=run.name,
                 seed=run.seed,
                 seconds=round(seconds, 1),
+                commit=run.commit.read_text(),
                 **score(run, configs[run.config]),
             )
             write_json(run.result, result)
@@ -134,13 +155,19 @@ def is_finished(run: Run, configs: dict[Path, Config]) -> bool:
 
 
 def train_one(
-    run: Run, options: dict[str, Any], jobs: int
+    run: Run, num_epochs: int, *, options: dict[str, Any], jobs: int
 ) -> tuple[float, int]:
     """Train in a process of its own, going on where it was cut short.
+
+    A run whose last checkpoint is that of the last epoch is left as it is.
 
     Returns:
         tuple[float, int]: Wall seconds over all its parts, exit status.
     """
+    clock = run.folder / 'seconds.txt'
+    before = float(clock.read_text()) if clock.is_file() else 0.0
+    if run.num_epochs == num_epochs:
+        return before, 0
     threads = max(1, (os.cpu_count() or 1) // jobs)
     overrides = {**options, 'randomness.seed': run.seed}
     command = [
@@ -154,6 +181,10 @@ def train_one(
         '--cfg-options',
         *(f'{key}={value}' for key, value in overrides.items()),
     ]
+    commits = run.commit.read_text().split() if run.commit.is_file() else []
+    replace_text(
+        run.commit, ' '.join(dict.fromkeys([*commits, commit_of_code()]))
+    )
     start = time.perf_counter()
     with open(run.log, 'a') as log:
         status = subprocess.run(
@@ -162,9 +193,26 @@ def train_one(
             stderr=subprocess.STDOUT,
             env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
         ).returncode
-    clock = run.folder / 'seconds.txt'
-    seconds = time.perf_counter() - start
-    if clock.is_file():
-        seconds += float(clock.read_text())
+    seconds = before + time.perf_counter() - start
     clock.write_text(f'{seconds:.1f}')
     return seconds, status
+
+
+def commit_of_code() -> str:
+    """Commit that the code is of, with a plus where it was changed since."""
+    try:
+        commit = _git('rev-parse', '--short', 'HEAD')
+        changed = _git('status', '--porcelain', '--', 'mmisl', 'configs')
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown commit'
+    return commit + ('+' if changed else '')
+
+
+def _git(*words: str) -> str:
+    answer = subprocess.run(
+        ['git', '-C', str(ROOT), *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return answer.stdout.strip()

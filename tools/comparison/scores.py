@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,17 @@ from mmisl.evaluation import knn_accuracy, linear_probe
 from mmisl.registry import MODELS
 from mmisl.visualization import read_scalars
 
+from .budget import knn_settings
 from .runs import Run
 
-ROOT = Path(__file__).resolve().parents[2]
 UNTRAINED = 'untrained network'
 PIXELS = 'raw pixels'
 
 
 def score_run(run: Run, cfg: Config) -> dict[str, Any]:
-    """Scores of a run's last checkpoint, what it mined, and its code."""
+    """Scores of a run's last checkpoint, and what it mined."""
     model = load_encoder(cfg.copy(), str(run.checkpoint))
     return dict(
-        commit=commit_of_code(),
         **score_model(model, cfg, run.seed),
         **last_stage(run.folder),
     )
@@ -64,17 +62,18 @@ def score_features(
     cfg: Config,
     seed: int,
 ) -> dict[str, float]:
-    """Both scores of features by split and stage."""
-    metric = cfg.val_evaluator
-    knn = knn_accuracy(
-        feats['val']['neck'],
-        feats['train']['neck'],
-        query_labels=labels['val'],
-        gallery_labels=labels['train'],
-        k=metric.get('k', 200),
-        temperature=metric.get('temperature', 0.1),
-        topk=(1,),
-    )
+    """Scores of features by split and stage, in percent."""
+    scores: dict[str, float] = {}
+    for name, stage in (('knn', 'neck'), ('knn_backbone', 'backbone')):
+        accuracy = knn_accuracy(
+            feats['val'][stage],
+            feats['train'][stage],
+            query_labels=labels['val'],
+            gallery_labels=labels['train'],
+            topk=(1,),
+            **knn_settings(cfg),
+        )
+        scores[name] = accuracy['top1']
     probe = linear_probe(
         feats['train']['backbone'],
         labels['train'],
@@ -82,7 +81,12 @@ def score_features(
         labels['val'],
         seed=seed,
     )
-    return dict(knn=knn['top1'], linear=probe.top1)
+    return dict(
+        **scores,
+        linear=probe.top1,
+        inverse_penalty=probe.inverse_penalty,
+        converged=probe.converged,
+    )
 
 
 def last_stage(folder: Path) -> dict[str, float]:
@@ -95,7 +99,7 @@ def last_stage(folder: Path) -> dict[str, float]:
     last = max(records, key=lambda record: record['mining/round'])
     return {
         name: last[f'mining/{name}']
-        for name in ('purity', 'mean_degree', 'nmi')
+        for name in ('purity', 'nmi')
         if f'mining/{name}' in last
     }
 
@@ -124,23 +128,3 @@ def score_baselines(cfg: Config, seeds: list[int]) -> list[dict[str, Any]]:
         labels[split] = dataset.labels()
     scores = score_features(feats, labels, cfg, seeds[0])
     return [dict(name=PIXELS, seed=seeds[0], **scores), *rows]
-
-
-def commit_of_code() -> str:
-    """Commit that the code is of, with a plus where it was changed since."""
-    try:
-        commit = _git('rev-parse', '--short', 'HEAD')
-        changed = _git('status', '--porcelain', '--', 'mmisl', 'configs')
-    except (OSError, subprocess.CalledProcessError):
-        return 'unknown commit'
-    return commit + ('+' if changed else '')
-
-
-def _git(*words: str) -> str:
-    answer = subprocess.run(
-        ['git', '-C', str(ROOT), *words],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return answer.stdout.strip()

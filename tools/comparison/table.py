@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 from mmisl import __version__
 
-from .budget import Budget
+from .budget import Budget, knn_settings
 from .files import replace_text
 
 BEGIN, END = '<!-- compare_methods begin -->', '<!-- compare_methods end -->'
@@ -45,10 +45,12 @@ def describe_results(
         f'{make_table(results, views)}\nMean and standard deviation over the '
         f'seeds, in percent. {budget.epochs} epochs, batches of '
         f'{budget.batch_size}, the same network for all. Views: how often an '
-        'image is encoded for a step. kNN: '
-        f'k = {cfg.val_evaluator.get("k", 200)}, features of the neck. '
-        'Linear: logistic regression on pooled features of the backbone, its '
-        'penalty chosen on a part of the training images. Purity: share of '
+        'image is encoded for a step; what the augmentation is, each config '
+        f'says. kNN: k = {knn_settings(cfg)["k"]}, on features of the neck '
+        '(a projection, where the method has one) and on pooled ones of the '
+        'backbone. Linear: logistic regression on the latter, its '
+        'penalty chosen on a part of the training images (*: stopped before '
+        'it had converged). Purity: share of '
         "mined edges that join one class, or of samples of their cluster's "
         'most frequent class, after the last mining. NMI: of clusters with '
         'classes. Minutes are of a machine that may have been shared.\n\n'
@@ -66,8 +68,9 @@ def describe_results(
 def make_table(results: list[dict[str, Any]], views: dict[str, int]) -> str:
     """One row a method, mean and spread over its seeds."""
     rows = [
-        '| method | seeds | views | kNN | linear | purity | NMI | minutes |',
-        '|---|---|---|---|---|---|---|---|',
+        '| method | seeds | views | kNN, neck | kNN, backbone | linear | '
+        'purity | NMI | minutes |',
+        '|---|---|---|---|---|---|---|---|---|',
     ]
     for name in dict.fromkeys(result['name'] for result in results):
         own = [result for result in results if result['name'] == name]
@@ -80,7 +83,8 @@ def make_table(results: list[dict[str, Any]], views: dict[str, int]) -> str:
             str(len(own)),
             str(views.get(name, '-')),
             cell('knn'),
-            cell('linear'),
+            cell('knn_backbone'),
+            cell('linear') + ('' if all(r['converged'] for r in own) else '*'),
             cell('purity', 100),
             cell('nmi', 100),
             cell('seconds', 1 / 60),

@@ -158,8 +158,22 @@ def mining_settings(model, given: dict, max_rounds: int) -> dict:
         dict: ``num_views``, ``quota_per_round`` and ``refresh_bank``.
 
     Raises:
-        ValueError: If a key is unknown or missing, or out of range.
+        ValueError: If a key is unknown or missing, or out of range, or if
+            the number of rounds does not go with the algorithm.
     """
+    name = type(model).__name__
+    if model.mining_views is None and max_rounds > 1:
+        raise ValueError(
+            f'train_cfg.max_rounds is {max_rounds}, but {name} looks for no '
+            'positives between rounds; set it to 1, with all epochs in '
+            'train_cfg.encoder.max_epochs'
+        )
+    if model.clusters is not None and max_rounds == 1:
+        raise ValueError(
+            f'train_cfg.max_rounds is 1, but {name} clusters its samples '
+            'between rounds; give it a round for each epoch that clusters '
+            'come before'
+        )
     nothing = dict(num_views=0, quota_per_round=0.0, refresh_bank=False)
     takes_views = model.mining_views == 'augmented'
     if not takes_views or (max_rounds == 1 and not given):

@@ -245,7 +245,7 @@ class RoundBasedTrainLoop(BaseLoop):
 
     def _encode_views(self, model, round_idx: int) -> list:
         """What the algorithm wants to look at, V of (N, D)."""
-        if model.mining_views == 'none':
+        if model.mining_views == 'bank':
             return []
         if model.mining_views == 'plain':
             num_samples = self.dataloader.dataset.num_instances

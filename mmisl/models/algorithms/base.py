@@ -32,13 +32,13 @@ class EngineContract:
             them.
         mining_views: What :meth:`mine` looks at: ``'augmented'`` views of
             every sample, the ``'plain'`` images under the test transforms,
-            or ``'none'``.
+            or nothing but the ``'bank'``; None where nothing is mined.
         mining_mode: Mode of ``forward`` that encodes them.
         needs_labels: Whether :meth:`check_labels` is to be asked before
             training begins; to read all labels takes a while.
     """
 
-    mining_views = 'none'
+    mining_views: str | None = None
     mining_mode = 'tensor'
     needs_labels = False
     # Any: a subclass knows what it has, and need not ask for None. Without

@@ -73,6 +73,20 @@ class DeepCluster(BaseAlgorithm):
         self.num_components = num_components
         self.clusters = ClusterAssignments(1, self.head.num_clusters)
 
+    def set_num_samples(self, num_samples: int) -> None:
+        """See :class:`EngineContract`.
+
+        Raises:
+            ValueError: Also if the images are too few to be whitened; better
+                now than when all of them are encoded.
+        """
+        if self.num_components >= num_samples:
+            raise ValueError(
+                f'model.num_components ({self.num_components}) must be '
+                f'smaller than the number of images ({num_samples}); lower it'
+            )
+        super().set_num_samples(num_samples)
+
     def forward(
         self,
         inputs: Tensor,

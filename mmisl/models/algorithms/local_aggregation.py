@@ -49,6 +49,8 @@ class LocalAggregation(NPID):
         ValueError: If a number is out of range.
     """
 
+    mining_views = 'bank'
+
     def __init__(
         self,
         backbone: dict,

@@ -166,7 +166,9 @@ class _DrawnProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, feats, bank, rows):
-        ctx.save_for_backward(rows)
+        # The bank is saved so that autograd refuses one written meanwhile.
+        local = bank.local if isinstance(bank, ShardedRows) else bank
+        ctx.save_for_backward(rows, local)
         ctx.bank = bank
         parts = [
             torch.einsum('bd,bkd->bk', feats[part], found)
@@ -175,8 +177,9 @@ class _DrawnProducts(torch.autograd.Function):
         return torch.cat(parts)
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        (rows,) = ctx.saved_tensors
+        rows, _ = ctx.saved_tensors
         parts = [
             torch.einsum('bk,bkd->bd', grad[part], found)
             for part, found in _look_up(ctx.bank, rows, grad.dtype)

@@ -153,6 +153,8 @@ def test_mine__too_few_directions():
 def test_init__components():
     with pytest.raises(ValueError, match='num_components must be >= 1, got 0'):
         make_model(num_components=0)
+    with pytest.raises(ValueError, match=r'\(23\) must be smaller .* \(23\)'):
+        make_model(num_components=NUM_SAMPLES)
 
 
 def test_optimizer__classifier_has_no_momentum():

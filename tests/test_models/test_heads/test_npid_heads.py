@@ -98,6 +98,16 @@ def test_nce_head__value_and_gradient(temperature):
     torch.testing.assert_close(grad, expected_grad, rtol=1e-10, atol=1e-10)
 
 
+def test_nce_head__bank_written_before_backward_is_refused():
+    feats, bank = make()
+    loss = NCEHead(0.1, NUM_NEGATIVES).loss(
+        feats, torch.tensor(SAMPLES), bank, data_samples()
+    )
+    bank[0] = 0
+    with pytest.raises(RuntimeError, match='modified by an inplace'):
+        loss['loss_instance'].backward()
+
+
 def test_nce_head__many_parts_of_a_batch(monkeypatch):
     from mmisl.models.heads import nce_head
 
