@@ -124,14 +124,15 @@ def train_all(
             result = dict(
                 name=run.name,
                 seed=run.seed,
-                seconds=round(seconds, 1),
                 commit=run.commit.read_text(),
                 **score(run, configs[run.config]),
             )
+            if seconds is not None:
+                result['seconds'] = round(seconds, 1)
             write_json(run.result, result)
             progress.console.print(
                 f'{run.name}, seed {run.seed}: kNN {result["knn"]:.1f}, '
-                f'linear {result["linear"]:.1f}, {seconds:.0f} s'
+                f'linear {result["linear"]:.1f}'
             )
     return failed
 
@@ -156,18 +157,22 @@ def is_finished(run: Run, configs: dict[Path, Config]) -> bool:
 
 def train_one(
     run: Run, num_epochs: int, *, options: dict[str, Any], jobs: int
-) -> tuple[float, int]:
+) -> tuple[float | None, int]:
     """Train in a process of its own, going on where it was cut short.
 
     A run whose last checkpoint is that of the last epoch is left as it is.
 
     Returns:
-        tuple[float, int]: Wall seconds over all its parts, exit status.
+        tuple[float | None, int]: Wall seconds over all its parts, None where
+        those of one are not known; exit status.
     """
+    # Empty while a part runs, and for good if that part is killed with us.
     clock = run.folder / 'seconds.txt'
-    before = float(clock.read_text()) if clock.is_file() else 0.0
+    text = clock.read_text() if clock.is_file() else '0'
+    before = float(text) if text else None
     if run.num_epochs == num_epochs:
         return before, 0
+    replace_text(clock, '')
     threads = max(1, (os.cpu_count() or 1) // jobs)
     overrides = {**options, 'randomness.seed': run.seed}
     command = [
@@ -193,8 +198,10 @@ def train_one(
             stderr=subprocess.STDOUT,
             env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
         ).returncode
+    if before is None:
+        return None, status
     seconds = before + time.perf_counter() - start
-    clock.write_text(f'{seconds:.1f}')
+    replace_text(clock, f'{seconds:.1f}')
     return seconds, status
 
 
