@@ -16,7 +16,7 @@ from torch import Tensor
 
 # Inverse penalties, from strong to weak, for centred features of mean square
 # norm 1. The convention tries 45 over a wider range, of features as they are.
-DEFAULT_GRID = tuple(float(c) for c in np.logspace(-2, 4, 7))
+DEFAULT_GRID = tuple(float(c) for c in np.logspace(-2, 6, 9))
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,10 @@ def linear_probe(
         rows, test_size=val_share, random_state=seed % 2**32, stratify=labels
     )
     validation = {}
-    # Each fit begins where the stronger penalty ended: a quarter of the
-    # iterations.
-    model = LogisticRegression(max_iter=max_iters, warm_start=True)
     for inverse_penalty in sorted(grid):
-        model.C = inverse_penalty
+        # Begun where a stronger penalty ended, L-BFGS may take the flat
+        # ground there for the end: 69 for 78 % on one network.
+        model = LogisticRegression(C=inverse_penalty, max_iter=max_iters)
         _fit(model, train[fit_rows], labels[fit_rows])
         right = model.predict(train[val_rows]) == labels[val_rows]
         validation[inverse_penalty] = 100 * float(right.mean())
