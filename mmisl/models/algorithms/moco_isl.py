@@ -27,7 +27,7 @@ class MoCoISL(MoCo):
 
     - A bank has a row for every image: its latest key. A miner of
       :class:`mmisl.BaseMiner` works on it once a round, with views that the
-      key encoder has encoded.
+      key encoder has encoded: the first of the two that the pipeline makes.
     - The loss is :class:`mmisl.MoCoISLHead`'s. While nothing is mined it is
       that of :class:`MoCo`, so round 0 is MoCo.
 
