@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from mmisl.registry import MODELS
+
+from .feature_maps import last_map, unit_length
 
 
 @MODELS.register_module()
@@ -94,14 +94,7 @@ class DeepClusterNeck(BaseModule):
         Raises:
             ValueError: If the map does not have ``in_channels`` channels.
         """
-        feature_map = feats if isinstance(feats, Tensor) else feats[-1]
-        if feature_map.dim() != 4 or feature_map.size(1) != self.in_channels:
-            raise ValueError(
-                'the last feature map must have shape '
-                f'(B, in_channels = {self.in_channels}, h, w), got '
-                f"{tuple(feature_map.shape)}; set the neck's in_channels to "
-                'what the backbone gives'
-            )
+        feature_map = last_map(feats, self.in_channels)
         return self.pooling(feature_map).flatten(1)
 
     def raw(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
@@ -129,5 +122,4 @@ class DeepClusterNeck(BaseModule):
             precision would leave the norm off by 1e-3. float64 stays.
         """
         hidden = self.hidden(feats)
-        full = torch.promote_types(hidden.dtype, torch.float32)
-        return normalize(hidden.to(full), dim=1, eps=1e-6)
+        return unit_length(hidden)

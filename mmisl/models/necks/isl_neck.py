@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from mmisl.registry import MODELS
 
+from .feature_maps import unit_length
 from .pooling_neck import PoolingNeck
 
 
@@ -46,6 +45,4 @@ class ISLNeck(PoolingNeck):
             precision would leave the norm off by 1e-3. float64 stays.
         """
         raw_feats = self.projection(super().forward(feats))  # (B, D)
-        full = torch.promote_types(raw_feats.dtype, torch.float32)
-        # eps bounds the gradient of a vector that is nearly zero.
-        return normalize(raw_feats.to(full), dim=1, eps=1e-6)
+        return unit_length(raw_feats)

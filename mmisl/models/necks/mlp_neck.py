@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from mmpretrain.models import MoCoV2Neck
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from mmisl.registry import MODELS
+
+from .feature_maps import last_map, unit_length
 
 
 @MODELS.register_module()
@@ -67,14 +67,7 @@ class MLPNeck(MoCoV2Neck):
         Raises:
             ValueError: If the map does not have ``in_channels`` channels.
         """
-        feature_map = feats if isinstance(feats, Tensor) else feats[-1]
-        if feature_map.dim() != 4 or feature_map.size(1) != self.in_channels:
-            raise ValueError(
-                'the last feature map must have shape '
-                f'(B, in_channels = {self.in_channels}, h, w), got '
-                f"{tuple(feature_map.shape)}; set the neck's in_channels to "
-                'what the backbone gives'
-            )
+        feature_map = last_map(feats, self.in_channels)
         return self.avgpool(feature_map).flatten(1)
 
     def forward(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
@@ -89,6 +82,4 @@ class MLPNeck(MoCoV2Neck):
             stays.
         """
         raw_feats = self.mlp(self.pool(feats))
-        full = torch.promote_types(raw_feats.dtype, torch.float32)
-        # eps bounds the gradient of a vector that is nearly zero.
-        return normalize(raw_feats.to(full), dim=1, eps=1e-6)
+        return unit_length(raw_feats)

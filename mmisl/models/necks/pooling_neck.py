@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from mmisl.registry import MODELS
 
+from .feature_maps import last_map
+
 
 @MODELS.register_module()
 class PoolingNeck(BaseModule):
@@ -84,14 +86,7 @@ class PoolingNeck(BaseModule):
         Raises:
             ValueError: If the map does not have ``in_channels`` channels.
         """
-        feature_map = feats if isinstance(feats, Tensor) else feats[-1]
-        if feature_map.dim() != 4 or feature_map.size(1) != self.in_channels:
-            raise ValueError(
-                'the last feature map must have shape '
-                f'(B, in_channels = {self.in_channels}, h, w), got '
-                f"{tuple(feature_map.shape)}; set the neck's in_channels to "
-                'what the backbone gives'
-            )
+        feature_map = last_map(feats, self.in_channels)
         return self.pooling(feature_map).flatten(1)
 
     def forward(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
