@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import traceback
@@ -224,6 +225,11 @@ def run_tool(
         )
         sys.exit(1)
     if torch.distributed.is_initialized():
+        # The runner is full of cycles, and what is left of its model holds on
+        # to the group while the interpreter goes down: of two processes on
+        # torch 2.11 one in five runs aborted after its end, none of 14 since.
+        gc.collect()
+        torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 

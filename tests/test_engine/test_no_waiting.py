@@ -152,6 +152,7 @@ def test_train_step__deepcluster_never_waits():
             head=dict(
                 type='mmisl.DeepClusterHead', num_clusters=5, in_channels=9
             ),
+            num_components=4,
         )
     )
     model.set_num_samples(41)
