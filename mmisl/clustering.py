@@ -55,7 +55,8 @@ def kmeans(
 ) -> Clustering:
     """Cluster rows by Euclidean distance, with all of them as training data.
 
-    faiss, on the GPUs where it was built for them, wherever the rows are.
+    faiss, on this process's GPU where it was built for one, wherever the rows
+    are.
     The same seed gives the same clusters on the same kind of machine.
 
     Args:

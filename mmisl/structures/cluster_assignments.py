@@ -63,6 +63,12 @@ class ClusterAssignments(nn.Module):
             self._known = (self.assignments, known)
         return self._known[1]
 
+    @property
+    def num_empty(self) -> int:
+        """Clusters without a sample, over all H clusterings."""
+        num_filled = sum(len(row.unique()) for row in self.assignments)
+        return self.num_clusterings * self.num_clusters - num_filled
+
     def set_num_samples(self, num_samples: int) -> None:
         """Fix N; a known N must not change.
 

@@ -83,3 +83,10 @@ def test_init__below_one(name):
     sizes = {'num_clusterings': 1, 'num_clusters': 1, name: 0}
     with pytest.raises(ValueError, match=f'{name} must be >= 1, got 0'):
         ClusterAssignments(**sizes)
+
+
+def test_num_empty__over_all_clusterings():
+    clusters = ClusterAssignments(2, 3)
+    clusters.set_num_samples(4)
+    clusters.update(torch.tensor([[0, 2, 2, 0], [1, 1, 1, 1]]))
+    assert clusters.num_empty == 1 + 2

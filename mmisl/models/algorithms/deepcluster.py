@@ -185,7 +185,7 @@ class DeepCluster(BaseAlgorithm):
         return ClusteringSummary(
             seconds=time.perf_counter() - start,
             inertia=inertia,
-            num_empty=self.clusters.num_clusters - len(assignments.unique()),
+            num_empty=self.clusters.num_empty,
         )
 
     def redrawn_parameters(self) -> list[torch.nn.Parameter]:

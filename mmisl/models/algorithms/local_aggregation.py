@@ -93,12 +93,10 @@ class LocalAggregation(NPID):
             num_iters=self.num_iters,
         )
         self.clusters.update(assignments)
-        num_filled = sum(len(row.unique()) for row in assignments)
-        num_all = len(assignments) * self.clusters.num_clusters
         return ClusteringSummary(
             seconds=time.perf_counter() - start,
             inertia=inertia,
-            num_empty=num_all - num_filled,
+            num_empty=self.clusters.num_empty,
         )
 
     def _head_losses(
