@@ -24,10 +24,10 @@ from pathlib import Path
 
 from common import add_options_argument, run_tool
 from comparison.budget import read_configs
-from comparison.files import replace_text, write_json
 from comparison.runs import Run, train_all
 from comparison.scores import score_baselines, score_run
 from comparison.table import describe_results, replace_block
+from files import replace_text, write_json
 from mmengine.registry import DefaultScope
 
 

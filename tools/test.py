@@ -9,8 +9,6 @@ On several GPUs: tools/dist_test.sh CONFIG CHECKPOINT GPUS.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from pathlib import Path
 
 from common import (
@@ -21,6 +19,7 @@ from common import (
     prepare_run,
     run_tool,
 )
+from files import write_json
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 
@@ -51,14 +50,6 @@ def test(args: argparse.Namespace) -> None:
         print(f'{name}: {value:.2f}')
     if args.out is not None:
         write_json(args.out, metrics)
-
-
-def write_json(path: Path, metrics: dict[str, float]) -> None:
-    """Write metrics, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.partial')
-    partial.write_text(json.dumps(metrics, indent=2) + '\n')
-    os.replace(partial, path)
 
 
 if __name__ == '__main__':

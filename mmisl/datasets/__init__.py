@@ -6,6 +6,7 @@ import_mmpretrain_datasets()  # before the modules that need it
 
 from .cluster_sampler import ClusterSampler  # noqa: E402
 from .digits_textures import make_digits_textures  # noqa: E402
+from .image_files import ImageFiles, list_images  # noqa: E402
 from .instance_dataset import InstanceDataset  # noqa: E402
 from .instance_sampler import InstanceSampler  # noqa: E402
 from .resident_dataset import ResidentDataset  # noqa: E402
@@ -13,9 +14,11 @@ from .svhn import SVHN  # noqa: E402
 
 __all__ = [
     'ClusterSampler',
+    'ImageFiles',
     'InstanceDataset',
     'InstanceSampler',
     'ResidentDataset',
     'SVHN',
+    'list_images',
     'make_digits_textures',
 ]

@@ -1,14 +1,9 @@
 """tools/test.py and extract_features.py, as a user runs them."""
 
-import importlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.config import Config
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 def test_test__metrics_are_written(tiny, run_tool, trained):
@@ -89,29 +84,13 @@ def test_extract_features__out_is_no_npz(tiny, run_tool, trained):
     assert 'error: OUT (a.npy) must end with .npz\n' in done.stderr
 
 
-@pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module('extract_features')
-
-
-def test_loader_config__no_loader_for_the_split(tool):
-    with pytest.raises(ValueError, match='^gallery_dataloader: missing'):
-        tool.loader_config(Config(), 'train')
-    with pytest.raises(ValueError, match='^val_dataloader: missing'):
-        tool.loader_config(Config(), 'val')
-
-
-def test_folder_config__folder_is_missing(tool, tmp_path):
-    folder = tmp_path / 'gone'
-    with pytest.raises(FileNotFoundError, match='gone is no folder'):
-        tool.folder_config(dict(pipeline=[]), folder)
-
-
-def test_folder_config__transforms_read_no_files(tool, tmp_path):
-    dataset = dict(dataset=dict(pipeline=[dict(type='PackInputs')]))
-    with pytest.raises(ValueError, match='begin with PackInputs'):
-        tool.folder_config(dataset, tmp_path)
+def test_extract_features__folder_is_missing(tiny, run_tool, trained):
+    done = run_tool(
+        'extract_features.py', tiny / 'tiny.py', trained[0] / 'epoch_2.pth',
+        'a.npz', '--data-root', tiny / 'gone',
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f'error: {tiny / "gone"} is no folder\n' in done.stderr
 
 
 def test_print_config__with_overrides(tiny, run_tool):

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from common import ConfigError
+from files import replace_text, write_json
 from mmengine.config import Config
 from rich.progress import Progress
 
 from .budget import as_text, schedule_of
-from .files import replace_text, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ROOT / 'tools' / 'train.py'

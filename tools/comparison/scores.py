@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import ConfigError
-from extract_features import MODES, load_encoder, loader_config
+from evaluation.inputs import split_labels
 from mmengine.config import Config
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import set_random_seed
 from torch import Tensor
 
+from mmisl.apis import STAGES, build_loader, init_model, loader_config
 from mmisl.engine import extract_features
 from mmisl.evaluation import knn_accuracy, linear_probe
-from mmisl.registry import MODELS
 from mmisl.visualization import read_scalars
 
 from .budget import knn_settings
@@ -26,7 +25,7 @@ PIXELS = 'raw pixels'
 
 def score_run(run: Run, cfg: Config) -> dict[str, Any]:
     """Scores of a run's last checkpoint, and what it mined."""
-    model = load_encoder(cfg.copy(), str(run.checkpoint))
+    model = init_model(cfg, run.checkpoint)
     return dict(
         **score_model(model, cfg, run.seed),
         **last_stage(run.folder),
@@ -40,18 +39,13 @@ def score_model(
     feats: dict[str, dict[str, Tensor]] = {}
     labels: dict[str, Tensor] = {}
     for split in ('train', 'val'):
-        loader: Any = Runner.build_dataloader(loader_config(cfg, split))
-        dataset = loader.dataset
-        labels[split] = dataset.labels()
-        if labels[split] is None:
-            raise ConfigError(
-                f'images of the {split} split have no labels to score with'
-            )
+        loader, dataset = build_loader(loader_config(cfg, split))
+        labels[split] = split_labels(dataset, split)
         feats[split] = {
             stage: extract_features(
                 model, loader, dataset.num_instances, mode=mode
             ).cpu()
-            for stage, mode in MODES.items()
+            for stage, mode in STAGES.items()
         }
     return score_features(feats, labels, cfg, seed)
 
@@ -109,22 +103,17 @@ def score_baselines(cfg: Config, seeds: list[int]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         set_random_seed(seed)
-        settings = cfg.copy()
-        settings.model.data_preprocessor = cfg.data_preprocessor
-        model = MODELS.build(settings.model)
-        model.init_weights()
+        model = init_model(cfg)
         rows.append(
             dict(name=UNTRAINED, seed=seed, **score_model(model, cfg, seed))
         )
     feats, labels = {}, {}
     for split in ('train', 'val'):
-        dataset: Any = Runner.build_dataloader(
-            loader_config(cfg, split)
-        ).dataset
+        _, dataset = build_loader(loader_config(cfg, split))
         images = [dataset[i]['inputs'] for i in range(len(dataset))]
         # Centred at grey, so that cosines tell images apart.
         pixels = torch.stack(images).flatten(1).float() - 127.5
         feats[split] = dict(neck=pixels, backbone=pixels)
-        labels[split] = dataset.labels()
+        labels[split] = split_labels(dataset, split)
     scores = score_features(feats, labels, cfg, seeds[0])
     return [dict(name=PIXELS, seed=seeds[0], **scores), *rows]

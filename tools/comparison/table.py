@@ -14,12 +14,12 @@ import mmengine
 import mmpretrain
 import numpy as np
 import torch
+from files import replace_text
 from mmengine.config import Config
 
 from mmisl import __version__
 
 from .budget import Budget, knn_settings
-from .files import replace_text
 
 BEGIN, END = '<!-- compare_methods begin -->', '<!-- compare_methods end -->'
 

@@ -16,6 +16,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
 from mmisl.registry import HOOKS
+from mmisl.weights import key_mismatch
 
 from ..unwrapping import unwrap_model
 
@@ -202,20 +203,12 @@ def check_keys(expected: set[str], given: set[str]) -> None:
     Raises:
         ValueError: Naming up to five keys on each side that do not match.
     """
-    complaints = []
-    for label, keys in (
-        ('misses', expected - given),
-        ('has, unknown to the model,', given - expected),
-    ):
-        if keys:
-            shown = ', '.join(sorted(keys)[:5])
-            more = f' and {len(keys) - 5} more' if len(keys) > 5 else ''
-            complaints.append(f'{label} {shown}{more}')
-    if complaints:
+    complaint = key_mismatch(expected, given)
+    if complaint:
         raise ValueError(
-            f'the checkpoint {"; it ".join(complaints)}. Use the config it '
-            'was trained with, or set default_hooks.checkpoint.strict=False '
-            'to load what fits of a run on the same images'
+            f'the checkpoint {complaint}. Use the config it was trained with, '
+            'or set default_hooks.checkpoint.strict=False to load what fits '
+            'of a run on the same images'
         )
 
 

@@ -1,0 +1,16 @@
+"""What a program that uses mmisl calls: model, features, neighbours."""
+
+from .features import STAGES, extract_features
+from .loaders import build_loader, loader_config
+from .model import init_model
+from .neighbors import Neighbors, find_neighbors
+
+__all__ = [
+    'STAGES',
+    'Neighbors',
+    'build_loader',
+    'extract_features',
+    'find_neighbors',
+    'init_model',
+    'loader_config',
+]
