@@ -16,11 +16,13 @@ from pathlib import Path
 from types import ModuleType
 
 from common import run_tool  # isort: skip  (checks the installation first)
-from evaluation import knn
+from evaluation import clusters, knn, linear, retrieval
 from files import write_json
 from mmengine.dist import is_main_process
 
-METHODS: dict[str, ModuleType] = dict(knn=knn)
+METHODS: dict[str, ModuleType] = dict(
+    knn=knn, linear=linear, retrieval=retrieval, clusters=clusters
+)
 
 
 def parse_args() -> argparse.Namespace:

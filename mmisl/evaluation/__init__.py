@@ -2,20 +2,27 @@ from .clusters import cluster_statistics, cluster_warnings
 from .knn import KNNGallery, knn_accuracy, knn_votes, vote_ranks
 from .knn_metric import KNNMetric
 from .labelled import check_labelled
-from .linear_probe import ProbeResult, linear_probe
+from .linear_probe import TRANSFER_GRID, ProbeResult, linear_probe
 from .mining import graph_statistics, mining_warnings
+from .retrieval import retrieval_recall
+from .softmax_regression import PrincipalAxes, SoftmaxFit, fit_softmax
 
 __all__ = [
     'KNNGallery',
     'KNNMetric',
+    'PrincipalAxes',
     'ProbeResult',
+    'SoftmaxFit',
+    'TRANSFER_GRID',
     'check_labelled',
     'cluster_statistics',
     'cluster_warnings',
+    'fit_softmax',
     'graph_statistics',
     'knn_accuracy',
     'knn_votes',
     'linear_probe',
     'mining_warnings',
+    'retrieval_recall',
     'vote_ranks',
 ]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import recall_score
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from .labelled import check_labelled
+from .softmax_regression import PrincipalAxes, SoftmaxFit, fit_softmax
+
 # Inverse penalties, from strong to weak, for centred features of mean square
-# norm 1. The convention tries 45 over a wider range, of features as they are.
+# norm 1.
 DEFAULT_GRID = tuple(float(c) for c in np.logspace(-2, 6, 9))
+# The convention of SimCLR and BYOL, for features as they are: 45 penalties
+# from 1e5 down to 1e-6 (BYOL, appendix D.2).
+TRANSFER_GRID = tuple(float(c) for c in np.logspace(-5, 6, 45))
+METRICS = ('top1', 'mean_per_class')
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,10 @@ class ProbeResult:
 
     Attributes:
         top1: Accuracy on the test images, in percent.
-        mean_per_class: Mean of the accuracies of the classes, in percent.
+        mean_per_class: Mean of the accuracies of the classes that have test
+            images, in percent.
         inverse_penalty: C that was chosen.
-        validation: Accuracy on the validation part by C, in percent.
+        validation: Score on the validation part by C, in percent.
         converged: Whether the last fit ended before ``max_iters``.
     """
 
@@ -46,7 +51,10 @@ def linear_probe(
     *,
     seed: int,
     grid: Sequence[float] = DEFAULT_GRID,
+    val_rows: Tensor | None = None,
     val_share: float = 0.2,
+    metric: str = 'top1',
+    rescale: bool = True,
     max_iters: int = 1000,
 ) -> ProbeResult:
     """Multinomial logistic regression by L-BFGS, its L2 penalty by validation.
@@ -54,19 +62,24 @@ def linear_probe(
     The convention of SimCLR and BYOL (BYOL, appendix D.2): the penalty is
     the best of a log-spaced grid on a part of the TRAINING images, and the
     classifier is then fitted to all of them. Test labels are read once, to
-    count. The mean of the training features is taken off and all are divided
-    by one number, so that their mean square norm is 1: a grid then means the
-    same for any network, also where all features point one way.
+    count. All is computed on the device of ``train_feats``.
 
     Args:
         train_feats (Tensor): (N, C) float, finite.
-        train_labels (Tensor): (N,) int64, at least 2 classes.
+        train_labels (Tensor): (N,) int64 >= 0, at least 2 classes.
         test_feats (Tensor): (M, C) float, finite.
-        test_labels (Tensor): (M,) int64.
+        test_labels (Tensor): (M,) int64, of classes that were trained on.
         seed (int): Of the split in training and validation part.
         grid (Sequence[float]): Values of C, the inverse of the penalty.
-        val_share (float): Share of the training images of every class that
-            validate, in (0, 1). Defaults to 0.2.
+        val_rows (Tensor, optional): (N,) bool, the training images that
+            validate, where a data set names them.
+        val_share (float): Else the share of the training images of every
+            class that validate, in (0, 1). Defaults to 0.2.
+        metric (str): ``'top1'`` or ``'mean_per_class'``: what is validated.
+            Defaults to ``'top1'``.
+        rescale (bool): Divide the features by one number, so that their mean
+            square distance from their mean is 1 and a grid means the same
+            for any network. Defaults to True.
         max_iters (int): Of L-BFGS. Defaults to 1000.
 
     Returns:
@@ -74,89 +87,108 @@ def linear_probe(
         the validation part the strongest.
 
     Raises:
-        ValueError: If shapes disagree, a value is not finite, there is but
-            one class, or a class is too small to be split.
+        ValueError: If :func:`check_labelled` refuses the parts, there is but
+            one class, a class is too small to be split or has no image
+            outside ``val_rows``, or an argument is out of range.
     """
-    _check(train_feats, train_labels, test_feats, test_labels, grid)
-    mean = train_feats.double().mean(0)
-    spread = (train_feats.double() - mean).square().sum(1).mean().sqrt()
-    train, test = (
-        ((part.double() - mean) / spread.clamp_min(1e-12)).cpu().numpy()
-        for part in (train_feats.detach(), test_feats.detach())
-    )
-    labels, expected = train_labels.cpu().numpy(), test_labels.cpu().numpy()
-    rows = np.arange(len(labels))
-    fit_rows, val_rows = train_test_split(
-        rows, test_size=val_share, random_state=seed % 2**32, stratify=labels
-    )
+    check_labelled(train_feats, train_labels, test_feats, test_labels)
+    _check(train_labels, grid, val_rows, metric)
+    device = train_feats.device
+    axes = PrincipalAxes(train_feats, rescale=rescale)
+    test = axes.rotate(test_feats)
+    classes, labels = train_labels.to(device).unique(return_inverse=True)
+    expected = torch.searchsorted(classes, test_labels.to(device))
+    if val_rows is None:
+        val_rows = _draw_validation(labels, val_share, seed)
+    val_rows = val_rows.to(device)
+    if len(labels[~val_rows].unique()) < len(classes):
+        raise ValueError(
+            'a class has no training image outside the validation part; '
+            'take another val_rows'
+        )
+
+    def fit(
+        rows: Tensor, row_labels: Tensor, inverse_penalty: float
+    ) -> SoftmaxFit:
+        return fit_softmax(
+            rows,
+            axes.energy * (len(rows) / len(axes.rows)),
+            row_labels,
+            num_classes=len(classes),
+            inverse_penalty=inverse_penalty,
+            max_iters=max_iters,
+        )
+
+    fit_part = axes.rows[~val_rows], labels[~val_rows]
+    val_part = axes.rows[val_rows], labels[val_rows]
     validation = {}
     for inverse_penalty in sorted(grid):
-        # Begun where a stronger penalty ended, L-BFGS may take the flat
-        # ground there for the end: 69 for 78 % on one network.
-        model = LogisticRegression(C=inverse_penalty, max_iter=max_iters)
-        _fit(model, train[fit_rows], labels[fit_rows])
-        right = model.predict(train[val_rows]) == labels[val_rows]
-        validation[inverse_penalty] = 100 * float(right.mean())
+        predicted = fit(*fit_part, inverse_penalty).predict(val_part[0])
+        validation[inverse_penalty] = _scores(predicted, val_part[1])[metric]
+    del fit_part, val_part
     chosen = max(validation, key=lambda c: (validation[c], -c))
-    model = LogisticRegression(C=chosen, max_iter=max_iters)
-    converged = _fit(model, train, labels)
-    predicted = model.predict(test)
-    with warnings.catch_warnings():
-        # A class that no test image has is predicted now and then.
-        warnings.filterwarnings('ignore', 'y_pred contains classes')
-        mean_per_class = balanced_accuracy_score(expected, predicted)
+    last = fit(axes.rows, labels, chosen)
     return ProbeResult(
-        top1=100 * float((predicted == expected).mean()),
-        mean_per_class=100 * float(mean_per_class),
+        **_scores(last.predict(test), expected),
         inverse_penalty=chosen,
         validation=validation,
-        converged=converged,
+        converged=last.converged,
     )
 
 
-def _fit(
-    model: LogisticRegression, feats: np.ndarray, labels: np.ndarray
-) -> bool:
-    """Fit, and tell whether it ended by itself."""
-    with warnings.catch_warnings():
-        # Told by the result.
-        warnings.simplefilter('ignore', ConvergenceWarning)
-        model.fit(feats, labels)
-    return bool(model.n_iter_.max() < model.max_iter)
+def _scores(predicted: Tensor, expected: Tensor) -> dict[str, float]:
+    """Both metrics, in percent."""
+    # Recall of the classes that have images, so not of those that were
+    # predicted and never expected.
+    per_class = recall_score(
+        expected.cpu().numpy(),
+        predicted.cpu().numpy(),
+        labels=expected.unique().cpu().numpy(),
+        average='macro',
+    )
+    return dict(
+        top1=100 * float((predicted == expected).double().mean()),
+        mean_per_class=100 * float(per_class),
+    )
+
+
+def _draw_validation(labels: Tensor, share: float, seed: int) -> Tensor:
+    """(N,) bool, the same share of every class."""
+    _, drawn = train_test_split(
+        np.arange(len(labels)),
+        test_size=share,
+        random_state=seed % 2**32,
+        stratify=labels.cpu().numpy(),
+    )
+    rows = torch.zeros(len(labels), dtype=torch.bool)
+    rows[torch.from_numpy(drawn)] = True
+    return rows
 
 
 def _check(
-    train_feats: Tensor,
-    train_labels: Tensor,
-    test_feats: Tensor,
-    test_labels: Tensor,
+    labels: Tensor,
     grid: Sequence[float],
+    val_rows: Tensor | None,
+    metric: str,
 ) -> None:
-    for name, feats, labels in (
-        ('train', train_feats, train_labels),
-        ('test', test_feats, test_labels),
-    ):
-        if feats.dim() != 2 or labels.shape != feats.shape[:1]:
-            raise ValueError(
-                f'{name}_feats and {name}_labels must be (N, C) and (N,), '
-                f'got {tuple(feats.shape)} and {tuple(labels.shape)}'
-            )
-        if not torch.isfinite(feats).all():
-            raise ValueError(
-                f'{name}_feats hold NaN or infinity; the training has '
-                'diverged: lower the learning rate or train without --amp'
-            )
-    if train_feats.shape[1] != test_feats.shape[1]:
-        raise ValueError(
-            f'train_feats have {train_feats.shape[1]} dimensions, test_feats '
-            f'{test_feats.shape[1]}; both must come from the same network'
-        )
     if not grid or min(grid) <= 0:
         raise ValueError(f'grid must hold numbers > 0, got {list(grid)}')
-    counts = train_labels.unique(return_counts=True)[1]
-    if len(counts) < 2 or counts.min() < 2:
+    if metric not in METRICS:
+        raise ValueError(
+            f'metric must be one of {", ".join(METRICS)}, got {metric!r}'
+        )
+    counts = labels.unique(return_counts=True)[1]
+    if len(counts) < 2 or (val_rows is None and counts.min() < 2):
         raise ValueError(
             'a linear probe needs at least 2 classes with 2 training images '
             f'each, got {len(counts)} classes, the smallest of '
-            f'{int(counts.min()) if len(counts) else 0}'
+            f'{int(counts.min())}'
+        )
+    if val_rows is not None and (
+        val_rows.shape != labels.shape or not val_rows.any()
+    ):
+        raise ValueError(
+            'val_rows must be (N,) bool with at least one image, got '
+            f'{tuple(val_rows.shape)} with {int(val_rows.sum())} for '
+            f'{len(labels)} labels'
         )

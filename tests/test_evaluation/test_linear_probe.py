@@ -1,6 +1,7 @@
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from mmisl.evaluation import linear_probe
 
@@ -97,10 +98,14 @@ def test_linear_probe__another_seed_splits_otherwise():
 @pytest.mark.parametrize(
     'change, message',
     [
-        (lambda f, y: (f, y[:-1]), r'train_feats and train_labels must be'),
-        (lambda f, y: (f[:, :4], y), 'train_feats have 4 dimensions'),
-        (lambda f, y: (f / 0, y), 'train_feats hold NaN or infinity'),
-        (lambda f, y: (f, y * 0), 'at least 2 classes .* got 1 classes'),
+        (lambda f, y: (f, y[:-1]), r'train features and labels must be'),
+        (lambda f, y: (f[:, :4], y), 'train features have 4 dimensions'),
+        (lambda f, y: (f / 0, y), 'features of 60 of 60 images hold NaN'),
+        (lambda f, y: (f, y - 1), 'train: 20 of 60 images have no label'),
+        (
+            lambda f, y: (f, y.clamp_max(1)),
+            'classes 2 have images in the test part and none in the train',
+        ),
         (
             lambda f, y: (f, torch.where(y == 1, 0, y).put_(
                 torch.tensor(0), torch.tensor(1))),
@@ -117,3 +122,56 @@ def test_linear_probe__unfit_features(change, message):
 def test_linear_probe__unfit_grid():
     with pytest.raises(ValueError, match=r'grid must hold numbers > 0'):
         probe(grid=(0.0, 1.0))
+
+
+def test_linear_probe__one_class():
+    train, labels = make(60, noise=0.6, seed=0)
+    with pytest.raises(ValueError, match='2 classes .* got 1 classes'):
+        linear_probe(train, labels * 0, train, labels * 0, seed=0)
+
+
+def test_linear_probe__labels_with_gaps_are_classes():
+    (train, labels), (test, expected) = (
+        make(60, noise=0.6, seed=0),
+        make(37, noise=0.6, seed=1),
+    )
+    plain = linear_probe(train, labels, test, expected, seed=3)
+    spread = linear_probe(train, 7 * labels, test, 7 * expected, seed=3)
+    assert plain == spread
+
+
+def test_linear_probe__validates_on_the_rows_named():
+    (train, labels), (test, expected) = (
+        make(60, noise=0.6, seed=0),
+        make(37, noise=0.6, seed=1),
+    )
+    val_rows = torch.arange(60) >= 47
+    # Uneven classes, so that the two metrics differ.
+    val_rows[[0, 3]] = True
+    for metric in ('top1', 'mean_per_class'):
+        result = linear_probe(
+            train, labels, test, expected, seed=3, grid=(0.1, 10.0),
+            val_rows=val_rows, metric=metric, rescale=False,
+        )  # fmt: skip
+        for inverse_penalty, score in result.validation.items():
+            model = LogisticRegression(C=inverse_penalty, tol=1e-8)
+            model.fit(train[~val_rows].numpy(), labels[~val_rows].numpy())
+            predicted = model.predict(train[val_rows].numpy())
+            score_of = dict(
+                top1=accuracy_score, mean_per_class=balanced_accuracy_score
+            )[metric]
+            assert score == pytest.approx(
+                100 * score_of(labels[val_rows].numpy(), predicted)
+            )
+
+
+def test_linear_probe__unfit_validation_rows():
+    for rows, message in (
+        (torch.zeros(60, dtype=torch.bool), 'at least one image'),
+        (torch.ones(59, dtype=torch.bool), r'\(59,\) with 59 for 60 labels'),
+        (torch.arange(60) % 3 == 1, 'a class has no training image outside'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            probe(val_rows=rows)
+    with pytest.raises(ValueError, match="metric must be .* got 'top5'"):
+        probe(metric='top5')

@@ -1,0 +1,187 @@
+"""tools/evaluate.py, as a user runs it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from lightly.utils.benchmarking import knn_predict
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import KNeighborsClassifier
+from torch.nn.functional import normalize
+
+NUM_CLASSES = 4
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    """Features of a training and a test part, in files."""
+    folder = tmp_path_factory.mktemp('features')
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(NUM_CLASSES, 7))
+    for name, num in (('train', 61), ('test', 29)):
+        labels = np.arange(num) % NUM_CLASSES
+        feats = centres[labels] + rng.normal(size=(num, 7))
+        save(folder / f'{name}.npz', feats, labels)
+    return folder
+
+
+def save(path, feats, labels):
+    np.savez(path, features=feats.astype(np.float32), labels=labels)
+    return path
+
+
+def load(path):
+    with np.load(path) as arrays:
+        return (
+            torch.from_numpy(arrays['features']),
+            torch.from_numpy(arrays['labels']),
+        )
+
+
+def evaluate(run_tool, tmp_path, *args):
+    out = tmp_path / 'scores.json'
+    done = run_tool('evaluate.py', *args, '--out', out)
+    assert done.returncode == 0, done.stderr
+    return json.loads(out.read_text()), done.stdout
+
+
+def test_knn__is_lightlys_and_scikit_learns(files, run_tool, tmp_path):
+    report, printed = evaluate(
+        run_tool, tmp_path, 'knn', files / 'train.npz', files / 'test.npz',
+        '--k', '5', '11', '--temperature', '0.2',
+    )  # fmt: skip
+    (train, labels), (test, expected) = (
+        load(files / f'{name}.npz') for name in ('train', 'test')
+    )
+    for k in (5, 11):
+        votes = knn_predict(
+            normalize(test), normalize(train).T, labels,
+            num_classes=NUM_CLASSES, knn_k=k, knn_t=0.2,
+        )  # fmt: skip
+        theirs = (votes[:, 0] == expected).double().mean().item()
+        assert report['metrics'][f'knn{k}_top1'] == pytest.approx(100 * theirs)
+        model = KNeighborsClassifier(
+            k,
+            metric='cosine',
+            weights=lambda distance: np.exp((1 - distance) / 0.2),
+        )
+        model.fit(train.numpy(), labels.numpy())
+        score = model.score(test.numpy(), expected.numpy())
+        assert report['metrics'][f'knn{k}_top1'] == pytest.approx(100 * score)
+        assert f'{100 * score:.2f}' in printed
+    assert report['command'] == 'knn'
+    assert report['split'] == 'test'
+    assert report['num_images'] == dict(train=61, test=29)
+    assert report['source'] == dict(
+        train=str(files / 'train.npz'), test=str(files / 'test.npz')
+    )
+    assert torch.__version__.startswith(report['versions']['torch'])
+
+
+def test_clusters__scores_of_every_run(files, run_tool, tmp_path):
+    report, _ = evaluate(
+        run_tool, tmp_path, 'clusters', files / 'test.npz', '--runs', '2'
+    )
+    assert report['details']['num_clusters'] == NUM_CLASSES
+    runs = report['details']['runs']
+    assert report['metrics']['ari'] == pytest.approx(50 * sum(runs['ari']))
+    assert set(report['metrics']) == {'nmi', 'ari'}
+    assert 0.1 < runs['nmi'][0] < 1
+    # Of the classes themselves it is 1: the scale of the score.
+    labels = load(files / 'test.npz')[1]
+    assert adjusted_rand_score(labels, labels) == 1
+
+
+def test_retrieval__of_the_test_part(files, run_tool, tmp_path):
+    report, _ = evaluate(
+        run_tool, tmp_path, 'retrieval', files / 'test.npz', '--k', '1', '28'
+    )
+    feats, labels = load(files / 'test.npz')
+    cosines = torch.cosine_similarity(feats[:, None], feats, dim=2)
+    nearest = cosines.fill_diagonal_(-2).argmax(1)
+    same = (labels[nearest] == labels).double().mean().item()
+    assert report['metrics']['recall@1'] == pytest.approx(100 * same)
+    assert report['metrics']['recall@28'] == 100
+
+
+def test_linear__of_a_checkpoint(tiny, run_tool, trained, tmp_path):
+    report, _ = evaluate(
+        run_tool, tmp_path, 'linear', tiny / 'tiny.py',
+        trained[0] / 'epoch_2.pth', '--seed', '3',
+    )  # fmt: skip
+    assert report['num_images'] == dict(train=22, test=9)
+    assert report['seed'] == 3
+    assert len(report['source']['backbone_sha256']) == 64
+    assert report['source']['stage'] == 'backbone'
+    assert 0 <= report['metrics']['top1'] <= 100
+    assert report['details']['converged']
+
+
+def test_knn__of_a_checkpoint_on_two_processes(
+    tiny, run_tool, trained, tmp_path
+):
+    args = ('knn', tiny / 'tiny.py', trained[0] / 'epoch_2.pth', '--k', '3')
+    alone, _ = evaluate(run_tool, tmp_path, *args)
+    out = tmp_path / 'both.json'
+    done = run_tool('dist_evaluate.sh', *args[:3], 2, *args[3:], '--out', out)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(out.read_text())['metrics'] == alone['metrics']
+
+
+@pytest.mark.parametrize(
+    'method, change, message',
+    [
+        (
+            'linear',
+            lambda f, y: (f[:, :5], y),
+            'train features have 5 dimensions, test',
+        ),
+        (
+            'knn',
+            lambda f, y: (f / 0, y),
+            'train: features of 61 of 61 images hold',
+        ),
+        (
+            'linear',
+            lambda f, y: (f, y * 0 - 1),
+            'train: 61 of 61 images have no label',
+        ),
+        (
+            'knn',
+            lambda f, y: (f[y != 2], y[y != 2]),
+            'classes 2 have images in the test part and none in the train',
+        ),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:divide by zero')
+def test_evaluate__unfit_features(
+    files, run_tool, tmp_path, method, change, message
+):
+    with np.load(files / 'train.npz') as arrays:
+        changed = change(arrays['features'], arrays['labels'])
+    train = save(tmp_path / 'changed.npz', *changed)
+    done = run_tool(
+        'evaluate.py', method, train, files / 'test.npz',
+        '--out', tmp_path / 'scores.json',
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f'error: {message}' in done.stderr
+    assert done.stderr.count('error:') == 1
+    assert not (tmp_path / 'scores.json').exists()
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (('knn', 'a.npz'), '2 files of features are wanted (train, test)'),
+        (('knn', 'a.npz', 'b.pth'), 'config a.npz does not exist'),
+        (('knn', 'a.npz', 'b.npz'), 'features file a.npz does not exist'),
+        (('retrieval', 'a.py'), 'INPUT must be CONFIG CHECKPOINT, or files'),
+        (('knn', 'a', 'b', '--out', 'c.txt'), '--out (c.txt) must end with'),
+    ],
+)
+def test_evaluate__unfit_command_line(run_tool, tmp_path, args, message):
+    done = run_tool('evaluate.py', *args, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr

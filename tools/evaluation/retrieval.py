@@ -1,0 +1,38 @@
+"""Retrieval: whether the nearest test images are of the same class."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmisl.evaluation import check_labelled, retrieval_recall
+
+from .inputs import add_inputs, read_inputs
+from .report import Report
+
+HELP = 'recall@k among the test images themselves'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Command line of this evaluation."""
+    add_inputs(parser, stage='neck', num_parts=1)
+    parser.add_argument(
+        '--k',
+        type=int,
+        nargs='+',
+        default=[1, 2, 4, 8],
+        help='neighbours looked at (default: 1 2 4 8)',
+    )
+
+
+def evaluate(args: argparse.Namespace) -> Report:
+    """Score as the command line says."""
+    parts, source = read_inputs(args)
+    test = parts['test']
+    check_labelled(test.feats, test.labels, test.feats, test.labels)
+    return Report(
+        retrieval_recall(test.feats, test.labels, ks=args.k),
+        split='test',
+        num_images=dict(test=len(test.labels)),
+        seed=None,
+        source=source,
+    )
