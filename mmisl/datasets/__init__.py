@@ -4,6 +4,7 @@ from mmisl.compat import import_mmpretrain_datasets
 
 import_mmpretrain_datasets()  # before the modules that need it
 
+from .caltech101 import Caltech101  # noqa: E402
 from .cluster_sampler import ClusterSampler  # noqa: E402
 from .digits_textures import make_digits_textures  # noqa: E402
 from .image_files import ImageFiles, list_images  # noqa: E402
@@ -11,8 +12,15 @@ from .instance_dataset import InstanceDataset  # noqa: E402
 from .instance_sampler import InstanceSampler  # noqa: E402
 from .resident_dataset import ResidentDataset  # noqa: E402
 from .svhn import SVHN  # noqa: E402
+from .transfer_parts import (  # noqa: E402
+    transfer_labels,
+    transfer_loaders,
+    transfer_part,
+)
+from .transfer_sets import TRANSFER_SETS, TransferSet  # noqa: E402
 
 __all__ = [
+    'Caltech101',
     'ClusterSampler',
     'ImageFiles',
     'InstanceDataset',
@@ -20,5 +28,10 @@ __all__ = [
     'ResidentDataset',
     'SVHN',
     'list_images',
+    'TRANSFER_SETS',
+    'TransferSet',
     'make_digits_textures',
+    'transfer_labels',
+    'transfer_loaders',
+    'transfer_part',
 ]
