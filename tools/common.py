@@ -21,7 +21,11 @@ except RuntimeError as error:
 
 import torch  # noqa: E402
 from mmengine.config import Config, DictAction  # noqa: E402
-from mmengine.dist import is_main_process  # noqa: E402
+from mmengine.dist import (  # noqa: E402
+    init_dist,
+    is_distributed,
+    is_main_process,
+)
 
 from mmisl.config_check import (  # noqa: E402
     ConfigError,
@@ -174,6 +178,16 @@ def prepare_launch(cfg: Config, args: argparse.Namespace) -> None:
     torch.distributed.init_process_group('gloo')
     if is_main_process():
         print('No GPU found: processes talk through gloo.', flush=True)
+
+
+def start_processes(cfg: Config, args: argparse.Namespace) -> None:
+    """Make the process group that the command line asks for.
+
+    For tools without a runner, which would make it.
+    """
+    prepare_launch(cfg, args)
+    if args.launcher != 'none' and not is_distributed():
+        init_dist(args.launcher, **cfg.env_cfg.dist_cfg)
 
 
 def check_checkpoint(path: str | Path) -> str:

@@ -3,10 +3,11 @@
 Usage:
     python tools/extract_features.py CONFIG CHECKPOINT OUT.npz
         [--split train|val] [--stage neck|backbone] [--data-root FOLDER]
+        [--set NAME]
 
 OUT.npz holds `features` (M, D) float32, `sample_idx` (M,) int64, `labels`
-(M,) int64, -1 where there are none, and `paths` (M,), empty for images that
-are in no file of their own.
+(M,) int64, -1 where there are none, or (M, K) where images have several, and
+`paths` (M,), empty for images that are in no file of their own.
 """
 
 from __future__ import annotations
@@ -18,18 +19,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import (
+    ConfigError,
     add_launcher_arguments,
     check_checkpoint,
     check_config,
     load_config,
     make_parser,
-    prepare_launch,
     run_tool,
+    start_processes,
 )
-from mmengine.dist import init_dist, is_distributed, is_main_process
+from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from mmisl.apis import STAGES, build_loader, init_model, loader_config
-from mmisl.datasets import InstanceDataset
+from mmisl.datasets import (
+    TRANSFER_SETS,
+    InstanceDataset,
+    transfer_labels,
+    transfer_loaders,
+)
 from mmisl.engine import extract_features
 
 
@@ -40,10 +48,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', type=Path, help='file to write, .npz')
     parser.add_argument(
         '--split',
-        choices=('train', 'val'),
+        choices=('train', 'val', 'test'),
         default='train',
-        help='images of gallery_dataloader or of val_dataloader\n'
-        '(default: train)',
+        help='images of gallery_dataloader (train) or of val_dataloader;\n'
+        'test is for --set (default: train)',
+    )
+    parser.add_argument(
+        '--set',
+        choices=tuple(TRANSFER_SETS),
+        dest='image_set',
+        help='images of this set instead, which tools/prepare_data.py has\n'
+        'prepared',
     )
     parser.add_argument(
         '--stage',
@@ -55,7 +70,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data-root',
         type=Path,
-        help='folder of images to take instead, however deep they lie',
+        help='folder of images to take instead, however deep they lie;\n'
+        'with --set the folder of the set',
     )
     add_launcher_arguments(parser)
     return parser.parse_args()
@@ -72,12 +88,8 @@ def extract(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     check_checkpoint(args.checkpoint)
     check_config(cfg, required=('model',))
-    prepare_launch(cfg, args)
-    if args.launcher != 'none' and not is_distributed():
-        init_dist(args.launcher, **cfg.env_cfg.dist_cfg)
-    loader, dataset = build_loader(
-        loader_config(cfg, args.split, args.data_root)
-    )
+    start_processes(cfg, args)
+    loader, dataset = build_loader(images_wanted(cfg, args))
     features = extract_features(
         init_model(cfg, args.checkpoint),
         loader,
@@ -85,18 +97,41 @@ def extract(args: argparse.Namespace) -> None:
         mode=STAGES[args.stage],
     )
     if is_main_process():
-        write_npz(args.out, features, dataset=dataset)
+        labels = dataset.labels()
+        if args.image_set is not None:
+            num_classes = TRANSFER_SETS[args.image_set].num_classes
+            labels = transfer_labels(dataset, num_classes)
+        write_npz(args.out, features, labels, dataset=dataset)
         print(
             f'{len(features)} features of size {features.shape[1]}: {args.out}'
         )
 
 
+def images_wanted(cfg: Config, args: argparse.Namespace) -> dict:
+    """Config of a loader over the images that the command line names.
+
+    Raises:
+        ConfigError: If the config of the network has no such split.
+    """
+    if args.image_set is not None:
+        return transfer_loaders(args.image_set, args.data_root)[args.split]
+    if args.split == 'test':
+        raise ConfigError(
+            'the test images of a config are its --split val; test goes '
+            'with --set'
+        )
+    return loader_config(cfg, args.split, args.data_root)
+
+
 def write_npz(
-    path: Path, features: torch.Tensor, *, dataset: InstanceDataset
+    path: Path,
+    features: torch.Tensor,
+    labels: torch.Tensor | None,
+    *,
+    dataset: InstanceDataset,
 ) -> None:
     """Write features and what is known of their images, or nothing."""
     num_samples = dataset.num_instances
-    labels = dataset.labels()
     if labels is None:
         labels = torch.full((num_samples,), -1)
     infos = map(dataset.get_info, range(num_samples))

@@ -3,6 +3,12 @@ from .knn import KNNGallery, knn_accuracy, knn_votes, vote_ranks
 from .knn_metric import KNNMetric
 from .labelled import check_labelled
 from .linear_probe import TRANSFER_GRID, ProbeResult, linear_probe
+from .linear_svm import (
+    SVMResult,
+    average_precision_11points,
+    linear_svm,
+    low_shot_svm,
+)
 from .mining import graph_statistics, mining_warnings
 from .retrieval import retrieval_recall
 from .softmax_regression import PrincipalAxes, SoftmaxFit, fit_softmax
@@ -12,7 +18,11 @@ __all__ = [
     'KNNMetric',
     'PrincipalAxes',
     'ProbeResult',
+    'SVMResult',
     'SoftmaxFit',
+    'average_precision_11points',
+    'linear_svm',
+    'low_shot_svm',
     'TRANSFER_GRID',
     'check_labelled',
     'cluster_statistics',

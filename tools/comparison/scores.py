@@ -40,7 +40,7 @@ def score_model(
     labels: dict[str, Tensor] = {}
     for split in ('train', 'val'):
         loader, dataset = build_loader(loader_config(cfg, split))
-        labels[split] = split_labels(dataset, split)
+        labels[split] = split_labels(dataset)
         feats[split] = {
             stage: extract_features(
                 model, loader, dataset.num_instances, mode=mode
@@ -114,6 +114,6 @@ def score_baselines(cfg: Config, seeds: list[int]) -> list[dict[str, Any]]:
         # Centred at grey, so that cosines tell images apart.
         pixels = torch.stack(images).flatten(1).float() - 127.5
         feats[split] = dict(neck=pixels, backbone=pixels)
-        labels[split] = split_labels(dataset, split)
+        labels[split] = split_labels(dataset)
     scores = score_features(feats, labels, cfg, seeds[0])
     return [dict(name=PIXELS, seed=seeds[0], **scores), *rows]

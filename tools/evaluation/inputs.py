@@ -17,13 +17,19 @@ from common import (
     check_checkpoint,
     check_config,
     load_config,
-    prepare_launch,
+    start_processes,
 )
-from mmengine.dist import init_dist, is_distributed
+from mmengine.config import Config
+from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmisl.apis import STAGES, build_loader, init_model, loader_config
-from mmisl.datasets import InstanceDataset
+from mmisl.datasets import (
+    TRANSFER_SETS,
+    InstanceDataset,
+    transfer_labels,
+    transfer_loaders,
+)
 from mmisl.engine import extract_features
 from mmisl.weights import fingerprint
 
@@ -34,7 +40,8 @@ class Part:
 
     Attributes:
         feats: (N, C) float32.
-        labels: (N,) int64.
+        labels: (N,) int64; of images with several labels (N, K), see
+            :func:`mmisl.datasets.transfer_labels`.
     """
 
     feats: Tensor
@@ -65,6 +72,18 @@ def add_inputs(
         help='with CONFIG CHECKPOINT: features of the neck, or what the\n'
         f'backbone gives it, pooled (default: {stage})',
     )
+    parser.add_argument(
+        '--set',
+        choices=tuple(TRANSFER_SETS),
+        dest='image_set',
+        help='with CONFIG CHECKPOINT: images of this set, its training and\n'
+        'validation part together, instead of those of the config',
+    )
+    parser.add_argument(
+        '--data-root',
+        help='folder of the set (default: where\n'
+        'tools/prepare_data.py puts it)',
+    )
     parser.set_defaults(num_parts=num_parts)
     add_options_argument(parser)
     add_launcher_arguments(parser)
@@ -89,6 +108,7 @@ def read_inputs(
                 f'{len(names)} files of features are wanted '
                 f'({", ".join(names)}), got {len(args.inputs)}'
             )
+        start_processes(Config(dict(env_cfg=dict(dist_cfg={}))), args)
         files = dict(zip(names, args.inputs))
         return {k: read_features(Path(v)) for k, v in files.items()}, files
     if len(args.inputs) != 2:
@@ -127,30 +147,85 @@ def encode(
     cfg = load_config(args)
     check_checkpoint(checkpoint)
     check_config(cfg, required=('model',))
-    prepare_launch(cfg, args)
-    if args.launcher != 'none' and not is_distributed():
-        init_dist(args.launcher, **cfg.env_cfg.dist_cfg)
+    start_processes(cfg, args)
     model: Any = init_model(cfg, checkpoint)
     before = fingerprint(model.backbone)
-    parts = {}
-    for name in names:
-        split = 'train' if name == 'train' else 'val'
-        loader, dataset = build_loader(loader_config(cfg, split))
-        feats = extract_features(
-            model, loader, dataset.num_instances, mode=STAGES[args.stage]
-        )
-        parts[name] = Part(feats, split_labels(dataset, split))
-    assert fingerprint(model.backbone) == before, 'the backbone has changed'
-    return parts, dict(
+    source = dict(
         config=args.config,
         checkpoint=checkpoint,
         stage=args.stage,
         backbone_sha256=before,
     )
+    if args.image_set is None:
+        splits = dict(train='train', test='val')
+        parts = {
+            name: encode_part(
+                model, loader_config(cfg, splits[name]), args.stage
+            )
+            for name in names
+        }
+    else:
+        source['set'] = args.image_set
+        parts = encode_set(
+            model, args.image_set, args.stage, data_root=args.data_root
+        )
+        if 'train' in names:
+            parts['train'] = joined(parts['train'], parts['val'])
+        parts = {name: parts[name] for name in names}
+    assert fingerprint(model.backbone) == before, 'the backbone has changed'
+    return parts, source
 
 
-def split_labels(dataset: InstanceDataset, split: str) -> Tensor:
-    """Labels of a split.
+def encode_set(
+    model: BaseModel,
+    name: str,
+    stage: str,
+    *,
+    data_root: str | None = None,
+    split: int = 0,
+) -> dict[str, Part]:
+    """Encode the parts ``train``, ``val`` and ``test`` of a transfer set."""
+    loaders = transfer_loaders(name, data_root, split=split)
+    num_classes = TRANSFER_SETS[name].num_classes
+    return {
+        part: encode_part(model, loader, stage, num_classes=num_classes)
+        for part, loader in loaders.items()
+    }
+
+
+def encode_part(
+    model: BaseModel,
+    loader_cfg: dict,
+    stage: str,
+    *,
+    num_classes: int | None = None,
+) -> Part:
+    """Encode the images of a loader.
+
+    Raises:
+        ConfigError: If not every image has a label.
+    """
+    loader, dataset = build_loader(loader_cfg)
+    if num_classes is None:
+        labels = split_labels(dataset)
+    else:
+        labels = transfer_labels(dataset, num_classes)
+    feats = extract_features(
+        model, loader, dataset.num_instances, mode=STAGES[stage]
+    )
+    return Part(feats, labels)
+
+
+def joined(*parts: Part) -> Part:
+    """Several parts as one."""
+    return Part(
+        torch.cat([part.feats for part in parts]),
+        torch.cat([part.labels for part in parts]),
+    )
+
+
+def split_labels(dataset: InstanceDataset) -> Tensor:
+    """Labels of a data set.
 
     Raises:
         ConfigError: If not every image has one.
@@ -158,7 +233,7 @@ def split_labels(dataset: InstanceDataset, split: str) -> Tensor:
     labels = dataset.labels()
     if labels is None:
         raise ConfigError(
-            f'images of the {split} split have no labels to score with; take '
-            'a data set in which every image has one'
+            f'images of {type(dataset.dataset).__name__} have no labels to '
+            'score with; take a data set in which every image has one'
         )
     return labels
