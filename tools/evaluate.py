@@ -16,12 +16,17 @@ from pathlib import Path
 from types import ModuleType
 
 from common import run_tool  # isort: skip  (checks the installation first)
-from evaluation import clusters, knn, linear, retrieval, svm
+from evaluation import clusters, knn, linear, retrieval, svm, transfer
 from files import write_json
 from mmengine.dist import is_main_process
 
 METHODS: dict[str, ModuleType] = dict(
-    knn=knn, linear=linear, svm=svm, retrieval=retrieval, clusters=clusters
+    knn=knn,
+    linear=linear,
+    svm=svm,
+    retrieval=retrieval,
+    clusters=clusters,
+    transfer=transfer,
 )
 
 

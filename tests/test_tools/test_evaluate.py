@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lightly.utils.benchmarking import knn_predict
+from official_sets import loader_root, write_official
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
 from torch.nn.functional import normalize
@@ -185,3 +186,81 @@ def test_evaluate__unfit_command_line(run_tool, tmp_path, args, message):
     done = run_tool('evaluate.py', *args, cwd=tmp_path)
     assert done.returncode == 1
     assert message in done.stderr
+
+
+@pytest.fixture(scope='module')
+def sets(tmp_path_factory):
+    """Three transfer sets in their official form, far too small."""
+    folder = tmp_path_factory.mktemp('sets')
+    for name in ('aircraft', 'flowers102', 'voc07'):
+        write_official(name, folder / f'{name}_archive')
+        loader_root(name, folder / f'{name}_archive').rename(folder / name)
+    return folder
+
+
+def test_transfer__row_of_what_is_there(
+    tiny, run_tool, trained, sets, tmp_path
+):
+    args = (
+        'transfer', tiny / 'tiny.py', trained[0] / 'epoch_2.pth',
+        '--data', sets, '--sets', 'aircraft', 'flowers102', 'food101',
+    )  # fmt: skip
+    report, printed = evaluate(run_tool, tmp_path, *args)
+    assert (
+        '| CIFAR-10 | CIFAR-100 | FGVC-Aircraft | Flowers-102 | Food-101 | '
+        'Caltech-101 |'
+    ) in printed
+    aircraft = report['details']['sets']['aircraft']
+    flowers = report['details']['sets']['flowers102']
+    assert aircraft['metric'] == flowers['metric'] == 'mean_per_class'
+    assert aircraft['sizes'] == dict(train=4, val=3, test=3)
+    # Neither is the whole set, and the others are not there.
+    row = (
+        f'| - | - | {aircraft["score"]:.1f}* | {flowers["score"]:.1f}* | - '
+        '| - |'
+    )
+    assert row in printed
+    assert 'Food-101: not measured, ' in printed
+    assert 'prepare_data.py food101 --from' in printed
+    assert 'FGVC-Aircraft*: not the whole set, 4 + 3 images' in printed
+    assert report['details']['missing'] == ['food101']
+    # Scored once: the set may go away.
+    again, _ = evaluate(
+        run_tool, tmp_path, *args[:4], tmp_path, '--sets', 'aircraft'
+    )
+    assert again['details']['sets']['aircraft'] == aircraft
+
+
+def test_transfer__nothing_is_there(tiny, run_tool, trained, tmp_path):
+    done = run_tool(
+        'evaluate.py', 'transfer', tiny / 'tiny.py',
+        trained[0] / 'epoch_2.pth', '--data', tmp_path,
+        '--out', tmp_path / 'scores.json',
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert 'error: none of the sets is there; CIFAR-10: not' in done.stderr
+    assert not (tmp_path / 'scores.json').exists()
+
+
+def test_svm__on_images_of_several_labels(
+    tiny, run_tool, trained, sets, tmp_path
+):
+    done = run_tool(
+        'evaluate.py', 'svm', tiny / 'tiny.py', trained[0] / 'epoch_2.pth',
+        '--set', 'voc07', '--data-root', sets / 'voc07',
+    )  # fmt: skip
+    # Of 20 classes most have no image in so small a set.
+    assert done.returncode == 1
+    assert 'train images with it, and 3 are needed' in done.stderr
+
+
+def test_svm__with_few_labels(files, run_tool, tmp_path):
+    report, _ = evaluate(
+        run_tool, tmp_path, 'svm', files / 'train.npz', files / 'test.npz',
+        '--shots', '1', '15', '--samples', '2', '--jobs', '1',
+    )  # fmt: skip
+    metrics = report['metrics']
+    assert metrics['map'] == pytest.approx(np.mean(report['details']['ap']))
+    assert len(report['details']['map_1shot']) == 2
+    assert 50 < metrics['map_15shot'] <= 100
+    assert 50 < metrics['top1'] < 100
