@@ -16,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 
 from common import run_tool  # isort: skip  (checks the installation first)
-from evaluation import clusters, knn, linear, retrieval, svm, transfer
 from files import write_json
 from mmengine.dist import is_main_process
+from scoring import clusters, knn, linear, retrieval, svm, transfer
 
 METHODS: dict[str, ModuleType] = dict(
     knn=knn,

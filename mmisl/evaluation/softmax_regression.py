@@ -58,6 +58,19 @@ class PrincipalAxes:
         centred = self._centre(feats.detach().to(self._mean.device))
         return centred @ self._axes.to(centred)
 
+    def unrotate(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """A classifier of rotated features, for features as they were.
+
+        Args:
+            weight (Tensor): (K, A) float.
+            bias (Tensor): (K,) float.
+
+        Returns:
+            tuple[Tensor, Tensor]: (K, C) and (K,) float64.
+        """
+        weight = weight.double() @ self._axes.T
+        return weight, bias.double() - weight @ self._mean
+
     def _centre(self, feats: Tensor) -> Tensor:
         blocks = feats.split(8192)
         parts = [(block - self._mean).float() for block in blocks]

@@ -17,8 +17,10 @@ def largest_products(
 ) -> tuple[Tensor, Tensor]:
     """Rows with the largest products, as they are rounded.
 
-    By blocks of the bank with a running top-k, without waiting for the
-    device. :func:`nearest_rows` is exact, and waits.
+    By blocks of the bank with a running top-k, without waiting for a GPU. On
+    a host, where sorting takes longer than multiplying, only products above
+    the smallest of the running ones are sorted. :func:`nearest_rows` is
+    exact, and waits.
 
     Args:
         queries (Tensor): (B, D) float; B may be 0.
@@ -34,16 +36,33 @@ def largest_products(
     rows = torch.empty_like(best, dtype=torch.int64)
     for begin in range(0, len(bank), block_rows):
         block = bank[begin : begin + block_rows]
-        product, row = torch.topk(
-            queries @ block.to(queries.dtype).T,
-            min(depth, len(block)),
-            sorted=False,
-        )
+        product = queries @ block.to(queries.dtype).T
+        if best.shape[1] == depth and not best.is_cuda and best.numel():
+            product, row = _contenders(product, best.amin(1))
+        else:
+            product, row = product.topk(min(depth, len(block)), sorted=False)
         best = torch.cat([best, product], dim=1)
         rows = torch.cat([rows, row + begin], dim=1)
         best, order = best.topk(min(depth, best.shape[1]), sorted=False)
         rows = rows.gather(1, order)
     return best, rows
+
+
+def _contenders(product: Tensor, bound: Tensor) -> tuple[Tensor, Tensor]:
+    """Products (B, N) above a bound (B,) for each query.
+
+    Returns:
+        tuple[Tensor, Tensor]: (B, W) products and columns int64, W the most
+        that any query has; lists of fewer end in minus infinity, column 0.
+    """
+    query, column = (product > bound[:, None]).nonzero(as_tuple=True)
+    counts = query.bincount(minlength=len(product))
+    place = torch.arange(len(query)) - (counts.cumsum(0) - counts)[query]
+    kept = product.new_full((len(product), int(counts.max())), -torch.inf)
+    columns = torch.zeros_like(kept, dtype=torch.int64)
+    kept[query, place] = product[query, column]
+    columns[query, place] = column
+    return kept, columns
 
 
 class Products(metaclass=ABCMeta):

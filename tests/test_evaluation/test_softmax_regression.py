@@ -133,6 +133,21 @@ def test_principal_axes__keep_distances(num, width):
     )
 
 
+@pytest.mark.parametrize('rescale', [True, False])
+def test_principal_axes__classifier_for_features_as_they_were(rescale):
+    feats, _ = make(61, 7)
+    axes = PrincipalAxes(feats, rescale=rescale)
+    weight, bias = torch.randn(NUM_CLASSES, 7), torch.randn(NUM_CLASSES)
+    scores = axes.rows @ weight.T + bias
+    weight, bias = axes.unrotate(weight, bias)
+    torch.testing.assert_close(
+        (feats.double() @ weight.T + bias).float(),
+        scores,
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
 def test_principal_axes__rescaled_to_a_mean_square_of_1():
     feats, _ = make(61, 7)
     for factor in (1.0, 1e-3, 1e3):

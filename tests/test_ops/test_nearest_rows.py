@@ -116,6 +116,21 @@ def test_nearest_rows__many_copies_are_searched_deeper(backend):
     assert row.tolist() == [[50, 51, 52, 53, 54]]
 
 
+@pytest.mark.parametrize('falling', [True, False])
+def test_nearest_rows__order_of_the_bank_does_not_matter(falling):
+    queries, bank = torch.randn(3, 4), torch.randn(53, 4)
+    # Of the first query's products each block has none above those before it,
+    # or nothing else.
+    order = (bank @ queries[0]).sort(descending=falling).indices
+    bank = bank[order]
+    similarity, row = nearest_rows(
+        queries, bank, 5, backend='torch', block_rows=17
+    )
+    expected = (queries.double() @ bank.double().T).topk(5)
+    assert torch.equal(row, expected.indices)
+    torch.testing.assert_close(similarity.double(), expected.values)
+
+
 @pytest.mark.parametrize('backend', EXACT)
 def test_nearest_rows__half_bank_is_widened(backend):
     queries, bank = unit(5), unit(23).half()

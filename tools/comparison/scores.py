@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from evaluation.inputs import split_labels
 from mmengine.config import Config
 from mmengine.runner import set_random_seed
+from scoring.inputs import split_labels
 from torch import Tensor
 
 from mmisl.apis import STAGES, build_loader, init_model, loader_config
