@@ -5,11 +5,12 @@ from .checkpoints import (
     load_encoder,
     read_checkpoint,
 )
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint, fingerprints
 
 __all__ = [
     'encoder_state',
     'fingerprint',
+    'fingerprints',
     'key_mismatch',
     'load_backbone',
     'load_encoder',
