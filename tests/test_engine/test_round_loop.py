@@ -30,6 +30,18 @@ def test_average_batch_norm__ranks_get_the_mean():
     assert torch.equal(model[0].weight, weight)
 
 
+def test_average_batch_norm__layers_in_eval_mode_are_left_alone():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2).eval())
+    with (
+        mock.patch.object(round_loop, 'get_world_size', return_value=3),
+        mock.patch.object(round_loop, 'all_reduce') as reduce,
+    ):
+        round_loop._average_batch_norm(model)
+    given = [call.args[0] for call in reduce.call_args_list]
+    assert given[0] is model[0].running_mean
+    assert given[1] is model[0].running_var and len(given) == 2
+
+
 def test_average_batch_norm__one_process_is_left_alone():
     model = nn.BatchNorm1d(2)
     with mock.patch.object(round_loop, 'all_reduce') as reduce:

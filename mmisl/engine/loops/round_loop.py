@@ -280,11 +280,15 @@ def _average_batch_norm(model: torch.nn.Module) -> None:
 
     Every rank encodes its share of the views and of the validation images,
     and the checkpoint holds rank 0's statistics: without this a resumed run
-    would see other features than an uninterrupted one.
+    would see other features than an uninterrupted one. Layers in eval mode
+    are left out: their statistics are equal already, and a mean of equal
+    numbers can be off by a bit.
     """
     if get_world_size() == 1:
         return
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and module.track_running_stats:
+        if not isinstance(module, _BatchNorm) or not module.training:
+            continue
+        if module.track_running_stats:
             all_reduce(module.running_mean, 'mean')
             all_reduce(module.running_var, 'mean')
