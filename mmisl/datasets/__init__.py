@@ -10,6 +10,7 @@ from .digits_textures import make_digits_textures  # noqa: E402
 from .image_files import ImageFiles, list_images  # noqa: E402
 from .instance_dataset import InstanceDataset  # noqa: E402
 from .instance_sampler import InstanceSampler  # noqa: E402
+from .label_share import draw_balanced, label_share  # noqa: E402
 from .resident_dataset import ResidentDataset  # noqa: E402
 from .svhn import SVHN  # noqa: E402
 from .transfer_parts import (  # noqa: E402
@@ -27,6 +28,8 @@ __all__ = [
     'InstanceSampler',
     'ResidentDataset',
     'SVHN',
+    'draw_balanced',
+    'label_share',
     'list_images',
     'TRANSFER_SETS',
     'TransferSet',
