@@ -10,6 +10,7 @@ from .linear_svm import (
     low_shot_svm,
 )
 from .mining import graph_statistics, mining_warnings
+from .probe_accuracy import ProbeAccuracy
 from .retrieval import retrieval_recall
 from .softmax_regression import PrincipalAxes, SoftmaxFit, fit_softmax
 
@@ -17,6 +18,7 @@ __all__ = [
     'KNNGallery',
     'KNNMetric',
     'PrincipalAxes',
+    'ProbeAccuracy',
     'ProbeResult',
     'SVMResult',
     'SoftmaxFit',

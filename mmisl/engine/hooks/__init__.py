@@ -1,11 +1,13 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .deferred_loss_hook import DeferredLossHook
+from .frozen_backbone_hook import FrozenBackboneHook
 from .knn_gallery_hook import KNNGalleryHook
 from .memory_bank_hook import MemoryBankHook
 
 __all__ = [
     'AtomicCheckpointHook',
     'DeferredLossHook',
+    'FrozenBackboneHook',
     'KNNGalleryHook',
     'MemoryBankHook',
 ]

@@ -1,6 +1,7 @@
 from .base import BaseAlgorithm, EngineContract
 from .deepcluster import DeepCluster
 from .isl import ISL
+from .linear_probes import LinearProbes
 from .local_aggregation import LocalAggregation
 from .moco import MoCo
 from .moco_isl import MoCoISL
@@ -12,6 +13,7 @@ __all__ = [
     'NPID',
     'BaseAlgorithm',
     'EngineContract',
+    'LinearProbes',
     'Supervised',
     'MoCo',
     'MoCoISL',

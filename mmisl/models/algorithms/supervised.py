@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmisl.registry import MODELS
+from mmisl.weights import load_backbone
 
 from .base import EngineContract, host_indices, real_rows
+from .labels import check_label_range, labels_of
 
 
 @MODELS.register_module()
@@ -29,35 +30,42 @@ class Supervised(EngineContract, ImageClassifier):
             mmpretrain's ``GlobalAveragePooling``.
         head (dict): Of a head with ``num_classes`` and a loss module, such as
             mmpretrain's ``LinearClsHead``.
+        checkpoint (str, optional): File whose backbone :meth:`init_weights`
+            takes, strictly, to finetune it. None starts from random weights.
+            Defaults to None.
         **kwargs: Of ``mmpretrain.ImageClassifier``.
     """
 
     needs_labels = True
 
     def __init__(
-        self, backbone: dict, neck: dict, head: dict, **kwargs
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        *,
+        checkpoint: str | None = None,
+        **kwargs,
     ) -> None:
         super().__init__(backbone, neck, head, **kwargs)
+        self.checkpoint = checkpoint
         self.memory = self.graph = self.clusters = None
 
-    def check_labels(self, labels: Tensor | None) -> None:
-        """See :class:`EngineContract`.
+    def init_weights(self) -> None:
+        """Draw all weights, then read those of the backbone.
 
-        On a GPU a label that is too large would stop the run with an
-        assertion of the device, which names nothing.
+        Raises:
+            ValueError: If the checkpoint does not hold this very backbone.
         """
-        if labels is None:
-            raise ValueError(
-                'supervised training needs a label of every image, but the '
-                'training set has none; take a labelled one'
-            )
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= self.head.num_classes:
-            raise ValueError(
-                f'model.head.num_classes is {self.head.num_classes}, but the '
-                f'training set has labels from {low} to {high}; they must lie '
-                f'in [0, {self.head.num_classes})'
-            )
+        super().init_weights()
+        if self.checkpoint is not None:
+            load_backbone(self.backbone, self.checkpoint)
+
+    def check_labels(self, labels: Tensor | None) -> None:
+        """See :class:`EngineContract`."""
+        check_label_range(
+            labels, self.head.num_classes, key='model.head.num_classes'
+        )
 
     def forward(
         self,
@@ -118,7 +126,7 @@ class Supervised(EngineContract, ImageClassifier):
         weight = self.rank_weight(len(real), score.device)
         if not real:
             return dict(loss=score.sum() * 0)
-        labels = torch.cat([_label(data_samples[row]) for row in real])
+        labels = labels_of(data_samples, real)
         score = score if len(real) == len(score) else score[real]
         labels = labels.to(score.device, non_blocking=True)
         return dict(loss=self.head.loss_module(score, labels) * weight)
@@ -126,12 +134,3 @@ class Supervised(EngineContract, ImageClassifier):
     def _pool(self, inputs: Tensor) -> Tensor:
         pooled = self.extract_feat(inputs)
         return pooled if isinstance(pooled, Tensor) else pooled[-1]
-
-
-def _label(sample: DataSample) -> Tensor:
-    if 'gt_label' not in sample:
-        raise ValueError(
-            'supervised training needs a label of every image, but a data '
-            'sample has no gt_label; take a labelled training set'
-        )
-    return sample.gt_label

@@ -84,3 +84,27 @@ def test_mine__there_is_nothing_to_mine(model):
         model.mine([], 0.5, 0)
     with pytest.raises(TypeError, match='Supervised has no memory bank'):
         model.refresh_memory([])
+
+
+def test_init_weights__takes_the_backbone_of_a_checkpoint(model, tmp_path):
+    path = tmp_path / 'pretrained.pth'
+    state = {**model.state_dict(), 'memory.bank': torch.rand(3, 2)}
+    torch.save(dict(state_dict=state), path)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        tuned = Supervised(**PARTS, checkpoint=str(path))
+    tuned.init_weights()
+    for key, value in model.backbone.state_dict().items():
+        assert torch.equal(tuned.backbone.state_dict()[key], value), key
+    # All of it is trained, the classifier from new weights.
+    assert all(param.requires_grad for param in tuned.parameters())
+    assert not torch.equal(tuned.head.fc.weight, model.head.fc.weight)
+
+
+def test_init_weights__checkpoint_of_another_network(model, tmp_path):
+    path = tmp_path / 'pretrained.pth'
+    torch.save(dict(state_dict=model.state_dict()), path)
+    deeper = {**PARTS, 'backbone': {**PARTS['backbone'], 'depth': 34}}
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        tuned = Supervised(**deeper, checkpoint=str(path))
+    with pytest.raises(ValueError, match='pretrained.pth misses layer1.2'):
+        tuned.init_weights()
