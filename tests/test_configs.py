@@ -15,7 +15,7 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 46
+NUM_CONFIGS = 53
 PATHS = sorted(FOLDER.glob('*.py'))
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
@@ -86,6 +86,12 @@ def shrink(cfg):
         model['num_clusters'] = 3
     if 'num_components' in model:
         model['num_components'] = 2
+    if 'checkpoint' in model:
+        model['checkpoint'] = None
+    if model['type'] == 'LinearProbes':
+        if 'variant' not in model['backbone']:
+            model['backbone'].update(stem_channels=WIDTH, base_channels=WIDTH)
+        return model
     backbone, neck = model['backbone'], model['neck']
     head = model['head']
     if 'num_clusters' in head:
@@ -107,8 +113,11 @@ def shrink(cfg):
 
 def view_steps(cfg):
     """Steps of the augmentation, and how many views of an image it makes."""
+    dataset = cfg.train_dataloader.dataset
+    while 'pipeline' not in dataset:
+        dataset = dataset.dataset
     steps = [
-        *cfg.train_dataloader.dataset.dataset.pipeline,
+        *dataset.pipeline,
         *cfg.data_preprocessor.get('augments', []),
     ]
     for step in steps:
@@ -128,12 +137,26 @@ def give_positives(model):
 
 
 def crop_size(cfg):
-    (size,) = (
+    sizes = [
         step['size']
         for step in view_steps(cfg)[0]
-        if step['type'].endswith('RandomResizedCrop')
-    )
+        if step['type'].endswith(('RandomResizedCrop', 'RandomCrop'))
+    ]
+    # Probes on images as they are take the size that the model is built for.
+    (size,) = sizes or [cfg.model.image_size]
     return size
+
+
+def check_probes(model, losses, size):
+    """Classifiers of every stage learn, and nothing else."""
+    assert (size, size) == model.image_size
+    assert set(losses) == {f'loss_{stage}' for stage in model.stages}
+    sum(losses.values()).backward()
+    trained = [p for p in model.parameters() if p.grad is not None]
+    expected = list(model.probes.parameters())
+    assert len(trained) == len(expected)
+    assert all(a is b for a, b in zip(trained, expected))
+    assert all(param.grad.abs().sum() > 0 for param in trained)
 
 
 def test_configs__docstring(path):
@@ -188,6 +211,9 @@ def test_configs__model(cfg):
         True,
     )
     losses = model(**data, mode='loss')
+    if cfg.model.type == 'LinearProbes':
+        check_probes(model, losses, size)
+        return
     assert set(losses) == LOSSES[cfg.model.type]
     loss = sum(losses.values())
     assert loss.isfinite()

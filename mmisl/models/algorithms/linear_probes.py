@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from math import isqrt
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModel, normal_init
+from mmengine.utils import to_2tuple
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import batch_norm, cross_entropy
 
 from mmisl.registry import MODELS
 from mmisl.weights import load_backbone
@@ -50,8 +53,8 @@ class LinearProbes(EngineContract, BaseModel):
         backbone (dict): Of :class:`AlexNetBN`, or of mmpretrain's ResNet or
             ResNet_CIFAR.
         num_classes (int): C.
-        image_size (int): Side of the images, from which the sizes of the maps
-            follow.
+        image_size (int | Sequence[int]): Side of the images, or height and
+            width, from which the sizes of the maps follow.
         stages (Sequence[str], optional): Names of the stages to probe, such
             as ``['layer4']``: conv1 to conv5 of AlexNet, stem (after its
             ReLU) and layer1 to layer4 of a ResNet. All of them by default.
@@ -78,7 +81,7 @@ class LinearProbes(EngineContract, BaseModel):
         backbone: dict,
         num_classes: int,
         *,
-        image_size: int,
+        image_size: int | Sequence[int],
         stages: Sequence[str] | None = None,
         pool_values: int | None = 10_000,
         feature_norm: bool = False,
@@ -90,11 +93,12 @@ class LinearProbes(EngineContract, BaseModel):
         self.backbone.requires_grad_(False)
         self.backbone.eval()
         self.num_classes = num_classes
+        self.image_size = to_2tuple(image_size)
         self.stages = _known_stages(self.backbone, stages)
         self.checkpoint = checkpoint
         self.memory = self.graph = self.clusters = None
         self.probes = nn.ModuleDict()
-        for name, shape in self._map_shapes(image_size).items():
+        for name, shape in self._map_shapes().items():
             side = 1
             if pool_values is not None:
                 side = grid_side(name, shape, pool_values)
@@ -110,6 +114,11 @@ class LinearProbes(EngineContract, BaseModel):
         """
         if self.checkpoint is None:
             self.backbone.init_weights()
+            print_log(
+                'model.checkpoint is None: the backbone has random weights',
+                logger='current',
+                level=logging.WARNING,
+            )
         else:
             load_backbone(self.backbone, self.checkpoint)
         for probe in self.probes.values():
@@ -198,9 +207,9 @@ class LinearProbes(EngineContract, BaseModel):
             maps = stage_maps(self.backbone, inputs, self.stages)
         return {name: self.probes[name](maps[name]).float() for name in maps}
 
-    def _map_shapes(self, image_size: int) -> dict[str, torch.Size]:
+    def _map_shapes(self) -> dict[str, torch.Size]:
         """(C, h, w) of every stage, from a pass of one empty image."""
-        image = torch.zeros(1, 3, image_size, image_size)
+        image = torch.zeros(1, 3, *self.image_size)
         with torch.no_grad():
             maps = stage_maps(self.backbone, image, self.stages)
         return {name: maps[name].shape[1:] for name in maps}
@@ -222,7 +231,18 @@ class _Probe(nn.Module):
 
     def forward(self, feature_map: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, num_classes)."""
-        return self.fc(self.norm(self.pool(feature_map).flatten(1)))
+        values = self.pool(feature_map).flatten(1)
+        if isinstance(self.norm, nn.BatchNorm1d) and len(values) == 1:
+            # One image, as the last batch may be, has no spread of its own.
+            values = batch_norm(
+                values,
+                self.norm.running_mean,
+                self.norm.running_var,
+                eps=self.norm.eps,
+            )
+        else:
+            values = self.norm(values)
+        return self.fc(values)
 
 
 def grid_side(name: str, shape: Sequence[int], pool_values: int) -> int:
