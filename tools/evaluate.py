@@ -18,11 +18,22 @@ from types import ModuleType
 from common import run_tool  # isort: skip  (checks the installation first)
 from files import write_json
 from mmengine.dist import is_main_process
-from scoring import clusters, knn, linear, retrieval, svm, transfer
+from scoring import (
+    clusters,
+    finetune,
+    knn,
+    layers,
+    linear,
+    retrieval,
+    svm,
+    transfer,
+)
 
 METHODS: dict[str, ModuleType] = dict(
     knn=knn,
     linear=linear,
+    layers=layers,
+    finetune=finetune,
     svm=svm,
     retrieval=retrieval,
     clusters=clusters,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.dataset import BaseDataset
 
+from mmisl.datasets.loading_errors import DataSetError
 from mmisl.registry import DATASETS
 
 
@@ -39,12 +40,12 @@ def label_share(
     Raises:
         FileNotFoundError: If the list is missing.
         TypeError: If ``dataset`` is no ``BaseDataset``.
-        ValueError: If an argument is out of range, an image has no label,
+        DataSetError: If an argument is out of range, an image has no label,
             the share leaves a class without image, or a name of the list is
             not in the data set.
     """
     if (share is None) == (names is None):
-        raise ValueError(
+        raise DataSetError(
             'LabelShare needs either share or names, got '
             f'share={share!r} and names={names!r}'
         )
@@ -78,18 +79,18 @@ def draw_balanced(
         list[int]: Ascending.
 
     Raises:
-        ValueError: If an argument is out of range, or there are more classes
+        DataSetError: If an argument is out of range, or there are more classes
             than images to draw.
     """
     if not 0 < share <= 1:
-        raise ValueError(f'share must be in (0, 1], got {share}')
+        raise DataSetError(f'share must be in (0, 1], got {share}')
     if seed < 0:
-        raise ValueError(f'seed must be at least 0, got {seed}')
+        raise DataSetError(f'seed must be at least 0, got {seed}')
     labels = np.asarray(labels)
     classes, sizes = np.unique(labels, return_counts=True)
     left = round(share * len(labels))
     if left < len(classes):
-        raise ValueError(
+        raise DataSetError(
             f'share {share} of {len(labels)} images is {left}, fewer than '
             f'the {len(classes)} classes, each of which needs one; take a '
             'larger share'
@@ -112,7 +113,7 @@ def _labels(dataset: BaseDataset) -> list[int]:
     for position in range(len(dataset)):
         info = dataset.get_data_info(position)
         if 'gt_label' not in info:
-            raise ValueError(
+            raise DataSetError(
                 f'image {position} of {type(dataset).__name__} has no '
                 'gt_label, but LabelShare draws from every class; take a '
                 'labelled data set'
@@ -126,13 +127,13 @@ def _listed(dataset: BaseDataset, path: Path) -> list[int]:
         raise FileNotFoundError(f'list of file names {path} does not exist')
     wanted = set(path.read_text().splitlines()) - {''}
     if not wanted:
-        raise ValueError(f'list of file names {path} is empty')
+        raise DataSetError(f'list of file names {path} is empty')
     found = {}
     for position in range(len(dataset)):
         info = dataset.get_data_info(position)
         name = Path(info.get('img_path', '')).name
         if name in found:
-            raise ValueError(
+            raise DataSetError(
                 f'{path} lists {name}, a name that {type(dataset).__name__} '
                 'has in two folders; give the images names of their own'
             )
@@ -140,7 +141,7 @@ def _listed(dataset: BaseDataset, path: Path) -> list[int]:
             found[name] = position
     missing = sorted(wanted - set(found))
     if missing:
-        raise ValueError(
+        raise DataSetError(
             f'{path} lists {missing[0]}, which {type(dataset).__name__} does '
             f'not have ({len(missing)} of {len(wanted)} names are missing); '
             'the list belongs to another data set'

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+class DataSetError(ValueError):
+    """One line that says what is wrong and what to do; passed on as it is."""
+
+
 @contextmanager
 def one_line_errors(folders: str) -> Iterator[None]:
     """Turn what data sets raise while loading into one clear line."""
     cure = 'check data_root, data_prefix, ann_file and indices'
     try:
         yield
+    except DataSetError:
+        raise
     except FileNotFoundError as error:
         if error.filename is None:  # a sentence already, such as SVHN's
             raise
