@@ -62,7 +62,8 @@ class LinearProbes(EngineContract, BaseModel):
             globally. Defaults to 10,000.
         feature_norm (bool): Whether batch normalisation without weights of
             its own stands before each classifier, so that one learning rate
-            suits features of any size. Defaults to False.
+            suits features of any size; statistics of a step are those of a
+            process's share of the batch. Defaults to False.
         checkpoint (str, optional): File whose backbone is taken, strictly, by
             :meth:`init_weights`, as the runner does before training. None
             leaves the backbone at random weights. Defaults to None.

@@ -7,6 +7,7 @@ from torchvision.models import resnet18
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from mmisl.models import LinearProbes
+from mmisl.models.algorithms import linear_probes
 from mmisl.models.algorithms.linear_probes import grid_side
 from mmisl.registry import MODELS
 
@@ -103,6 +104,17 @@ def test_init_weights__classifiers_and_random_backbone():
     weights = torch.cat([p.fc.weight.flatten() for p in model.probes.values()])
     assert abs(weights.std() - 0.01) < 2e-4 and abs(weights.mean()) < 2e-4
     assert all(not p.fc.bias.any() for p in model.probes.values())
+
+
+def test_init_weights__random_backbone_is_said(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        linear_probes, 'print_log', lambda text, **kwargs: said.append(text)
+    )
+    make_probes()
+    assert said == [
+        'model.checkpoint is None: the backbone has random weights'
+    ]
 
 
 def test_init_weights__takes_the_backbone_of_a_checkpoint(tmp_path):
@@ -235,6 +247,17 @@ def test_forward__feature_norm_and_global_pool(images):
     expected = functional.linear(values, probe.fc.weight, probe.fc.bias)
     torch.testing.assert_close(scores, expected)
     assert not list(probe.norm.parameters())
+
+
+def test_forward__feature_norm_of_a_batch_of_one(images):
+    model = make_probes(stages=['stem'], feature_norm=True).train()
+    model(images)  # running statistics move
+    norm = model.probes['stem'].norm
+    before = norm.running_mean.clone()
+    in_training = model(images[:1])['stem']
+    assert torch.equal(norm.running_mean, before)
+    in_test = model.eval()(images[:1])['stem']
+    assert torch.equal(in_training, in_test)
 
 
 def test_predict__scores_of_every_stage(images):
