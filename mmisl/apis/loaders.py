@@ -63,7 +63,10 @@ def build_loader(config: dict) -> tuple[DataLoader, InstanceDataset]:
     Returns:
         tuple[DataLoader, InstanceDataset]: It and the images it gives.
     """
-    DefaultScope.get_instance('mmisl_apis', scope_name='mmisl')
+    # The second loader of a program finds the scope there, and mmengine would
+    # warn of its name being given again.
+    if not DefaultScope.check_instance_created('mmisl_apis'):
+        DefaultScope.get_instance('mmisl_apis', scope_name='mmisl')
     loader = Runner.build_dataloader(config)
     return loader, loader.dataset
 
