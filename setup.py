@@ -39,6 +39,7 @@ EXTRAS_REQUIRE = {
         'mypy>=1.10',
         'pytest>=8.0',
         'ruff>=0.9',
+        'timm>=1.0',  # reads what tools/convert_backbone.py writes
     ],
 }
 

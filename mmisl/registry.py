@@ -35,6 +35,11 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     parent=root.OPTIM_WRAPPER_CONSTRUCTORS,
     locations=['mmisl.engine.optim_wrappers'],
 )
+WEIGHT_INITIALIZERS = Registry(
+    'weight initializer',
+    parent=root.WEIGHT_INITIALIZERS,
+    locations=['mmisl.weights'],
+)
 
 TRANSFORMS = Registry('transform', parent=root.TRANSFORMS)
 FUNCTIONS = Registry('function', parent=root.FUNCTIONS)
@@ -43,9 +48,6 @@ PARAM_SCHEDULERS = Registry(
     'parameter scheduler', parent=root.PARAM_SCHEDULERS
 )
 MODEL_WRAPPERS = Registry('model_wrapper', parent=root.MODEL_WRAPPERS)
-WEIGHT_INITIALIZERS = Registry(
-    'weight initializer', parent=root.WEIGHT_INITIALIZERS
-)
 EVALUATOR = Registry('evaluator', parent=root.EVALUATOR)
 VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS)
 VISBACKENDS = Registry('vis_backend', parent=root.VISBACKENDS)

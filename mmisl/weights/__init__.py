@@ -1,3 +1,4 @@
+from .architectures import RESNETS, recognise_resnet
 from .checkpoints import (
     encoder_state,
     key_mismatch,
@@ -5,14 +6,44 @@ from .checkpoints import (
     load_encoder,
     read_checkpoint,
 )
+from .config_preprocessing import UnknownPreprocessing, preprocessing_of
 from .fingerprint import fingerprint, fingerprints
+from .preprocessing import (
+    IMAGENET,
+    META_KEY,
+    Preprocessing,
+    check_preprocessing,
+    stored_preprocessing,
+)
+from .sources import SOURCES, Backbone, guess_source, take_backbone
+from .strict_pretrained import StrictPretrained, check_loaded
+from .targets import TARGETS, check_target, detectron2_key, write_backbone
 
 __all__ = [
+    'IMAGENET',
+    'META_KEY',
+    'RESNETS',
+    'SOURCES',
+    'TARGETS',
+    'Backbone',
+    'Preprocessing',
+    'StrictPretrained',
+    'UnknownPreprocessing',
+    'check_loaded',
+    'check_preprocessing',
+    'check_target',
+    'detectron2_key',
     'encoder_state',
     'fingerprint',
     'fingerprints',
+    'guess_source',
     'key_mismatch',
     'load_backbone',
     'load_encoder',
+    'preprocessing_of',
     'read_checkpoint',
+    'recognise_resnet',
+    'stored_preprocessing',
+    'take_backbone',
+    'write_backbone',
 ]

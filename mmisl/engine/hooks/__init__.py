@@ -3,6 +3,7 @@ from .deferred_loss_hook import DeferredLossHook
 from .frozen_backbone_hook import FrozenBackboneHook
 from .knn_gallery_hook import KNNGalleryHook
 from .memory_bank_hook import MemoryBankHook
+from .preprocessing_check_hook import PreprocessingCheckHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -10,4 +11,5 @@ __all__ = [
     'FrozenBackboneHook',
     'KNNGalleryHook',
     'MemoryBankHook',
+    'PreprocessingCheckHook',
 ]

@@ -16,7 +16,15 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
 from mmisl.registry import HOOKS
-from mmisl.weights import key_mismatch
+from mmisl.weights import (
+    META_KEY,
+    Preprocessing,
+    UnknownPreprocessing,
+    check_preprocessing,
+    key_mismatch,
+    preprocessing_of,
+    stored_preprocessing,
+)
 
 from ..unwrapping import unwrap_model
 
@@ -28,6 +36,8 @@ class AtomicCheckpointHook(CheckpointHook):
     - A checkpoint is written beside its name and renamed when it is whole;
       older ones are removed after that. A kill or a full disk at any moment
       leaves the previous checkpoint, and ``last_checkpoint`` points to it.
+    - It says, under ``meta``, in which order, mean and std its weights saw
+      colours; loading compares that with the config.
     - It holds tensors and plain values only, so ``torch.load`` reads it with
       ``weights_only=True``.
     - NaN and infinite weights are refused, so a run that diverged does not
@@ -75,6 +85,7 @@ class AtomicCheckpointHook(CheckpointHook):
         self.out_dir = runner.work_dir
         kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
         self.keep_ckpt_ids = deque(kept)
+        self.preprocessing = _known_preprocessing(runner)
         runner.logger.info(f'Checkpoints are written to {self.out_dir}.')
 
     def after_mining(self, runner: Runner) -> None:
@@ -94,6 +105,8 @@ class AtomicCheckpointHook(CheckpointHook):
                     'the earlier ones are untouched; resume from them with a '
                     'lower learning rate, or without --amp'
                 )
+        if self.preprocessing is not None:
+            checkpoint['meta'][META_KEY] = self.preprocessing.to_meta()
         hub = checkpoint['message_hub']
         hub['log_scalars'] = {
             key: _pack_history(buffer)
@@ -122,6 +135,10 @@ class AtomicCheckpointHook(CheckpointHook):
             model = unwrap_model(runner.model)
             state = checkpoint.get('state_dict', checkpoint)
             check_keys(set(model.state_dict()), set(state))
+            stored = stored_preprocessing(checkpoint)
+            own = None if stored is None else _known_preprocessing(runner)
+            if stored is not None and own is not None:
+                check_preprocessing(stored, own, checkpoint='the checkpoint')
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict
@@ -210,6 +227,19 @@ def check_keys(expected: set[str], given: set[str]) -> None:
             'or set default_hooks.checkpoint.strict=False to load what fits '
             'of a run on the same images'
         )
+
+
+def _known_preprocessing(runner: Runner) -> Preprocessing | None:
+    """What the network sees; None, with a warning, if that is not known."""
+    try:
+        return preprocessing_of(runner.cfg)
+    # No reason to stop a run that may be as it should.
+    except UnknownPreprocessing as error:
+        runner.logger.warning(
+            f'Checkpoints do not tell, and nobody checks, what colours the '
+            f'network sees: {error}'
+        )
+        return None
 
 
 def _pack_history(buffer: HistoryBuffer) -> dict:
