@@ -91,7 +91,7 @@ def extract(args: argparse.Namespace) -> None:
     start_processes(cfg, args)
     loader, dataset = build_loader(images_wanted(cfg, args))
     features = extract_features(
-        init_model(cfg, args.checkpoint),
+        init_model(cfg, args.checkpoint, stage=args.stage),
         loader,
         dataset.num_instances,
         mode=STAGES[args.stage],

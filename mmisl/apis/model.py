@@ -10,19 +10,25 @@ from mmengine.device import get_device
 from mmengine.model import BaseModel
 
 from mmisl.registry import MODELS
-from mmisl.weights import load_encoder
+from mmisl.weights import check_config_preprocessing, load_encoder
+from mmisl.weights.checkpoints import ENCODER
+
+from .features import STAGES
 
 
 def init_model(
     config: str | Path | Config,
     checkpoint: str | Path | None = None,
     device: str | torch.device | None = None,
+    *,
+    stage: str = 'neck',
 ) -> BaseModel:
     """Build the algorithm of a config, with the encoder of a checkpoint.
 
     Backbone and neck must be in the checkpoint, key by key and of the same
     shapes. Bank, graph and miner are left as they are built: features do not
-    depend on them.
+    depend on them. Where the checkpoint says what colours, mean and std it
+    was trained on, the config must show the same.
 
     Args:
         config (str | Path | Config): Of the pretraining run.
@@ -30,18 +36,27 @@ def init_model(
             weights are those of the initialisation.
         device (str | torch.device, optional): Defaults to a GPU if there is
             one.
+        stage (str): ``'backbone'`` asks for no neck, as of weights that
+            ``tools/convert_backbone.py`` took from elsewhere: the neck is
+            left as it is built, too. Defaults to ``'neck'``.
 
     Returns:
         BaseModel: In eval mode; its ``cfg`` is the config.
 
     Raises:
         FileNotFoundError: If config or checkpoint does not exist.
-        ValueError: If the checkpoint is of another network.
+        ValueError: If the checkpoint is of another network, or was trained
+            on other colours, or ``stage`` is another.
 
     Example:
         >>> model = init_model('configs/demo.py', 'epoch_20.pth')
         >>> feats = extract_features(model, 'my_images')
     """
+    if stage not in STAGES:
+        raise ValueError(
+            f'stage must be one of {", ".join(STAGES)}, got {stage!r}'
+        )
+    parts = ENCODER if stage == 'neck' else ENCODER[:1]
     cfg = config if isinstance(config, Config) else Config.fromfile(config)
     cfg = cfg.copy()
     if cfg.get('data_preprocessor'):
@@ -50,6 +65,7 @@ def init_model(
     if checkpoint is None:
         model.init_weights()
     else:
-        load_encoder(model, checkpoint)
+        loaded = load_encoder(model, checkpoint, parts)
+        check_config_preprocessing(cfg, loaded, checkpoint)
     model.cfg = cfg
     return model.to(device or get_device()).eval()

@@ -6,7 +6,12 @@ from .checkpoints import (
     load_encoder,
     read_checkpoint,
 )
-from .config_preprocessing import UnknownPreprocessing, preprocessing_of
+from .config_preprocessing import (
+    UnknownPreprocessing,
+    check_config_preprocessing,
+    known_preprocessing,
+    preprocessing_of,
+)
 from .fingerprint import fingerprint, fingerprints
 from .preprocessing import (
     IMAGENET,
@@ -29,6 +34,7 @@ __all__ = [
     'Preprocessing',
     'StrictPretrained',
     'UnknownPreprocessing',
+    'check_config_preprocessing',
     'check_loaded',
     'check_preprocessing',
     'check_target',
@@ -38,6 +44,7 @@ __all__ = [
     'fingerprints',
     'guess_source',
     'key_mismatch',
+    'known_preprocessing',
     'load_backbone',
     'load_encoder',
     'preprocessing_of',

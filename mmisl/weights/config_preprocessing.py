@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .preprocessing import Preprocessing
+from mmengine.logging import print_log
+
+from .preprocessing import (
+    Preprocessing,
+    check_preprocessing,
+    stored_preprocessing,
+)
 
 LOADERS = tuple(
     f'{name}_dataloader' for name in ('train', 'gallery', 'val', 'test')
@@ -66,6 +73,48 @@ def preprocessing_of(cfg: Mapping[str, Any]) -> Preprocessing:
         preprocessor.get('mean') or (0.0,),
         preprocessor.get('std') or (1.0,),
     )
+
+
+def known_preprocessing(cfg: Mapping[str, Any]) -> Preprocessing | None:
+    """As :func:`preprocessing_of`; None, with a warning, if not known.
+
+    For where that is no reason to stop: all may be as it should.
+
+    Raises:
+        ValueError: If the loaders give different orders.
+    """
+    try:
+        return preprocessing_of(cfg)
+    except UnknownPreprocessing as error:
+        print_log(
+            'Nobody stores or compares what colours the network sees: '
+            f'{error}',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return None
+
+
+def check_config_preprocessing(
+    cfg: Mapping[str, Any], checkpoint: dict[str, Any], path: object
+) -> None:
+    """Insist that a config shows weights what they were trained on.
+
+    Nothing is compared, with a warning where it is the config's fault, if
+    either side does not say.
+
+    Args:
+        cfg (Mapping[str, Any]): That loads the weights.
+        checkpoint (dict[str, Any]): From :func:`read_checkpoint`.
+        path (object): Of the checkpoint, for the message.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    stored = stored_preprocessing(checkpoint)
+    own = None if stored is None else known_preprocessing(cfg)
+    if stored is not None and own is not None:
+        check_preprocessing(stored, own, checkpoint=path)
 
 
 def _preprocessor(cfg: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ def test_run__unknown_is_said_in_the_log_and_not_stored(
     train(make_config(data, tmp_path, overrides))
     assert META_KEY not in checkpoint_of(tmp_path, 1)['meta']
     log = next(tmp_path.glob('*/*.log')).read_text()
-    assert 'Checkpoints do not tell, and nobody checks, what colours' in log
+    assert 'Nobody stores or compares what colours the network sees: ' in log
     assert 'train_dataloader.dataset.dataset.pipeline.0.color_type: in' in log
 
 

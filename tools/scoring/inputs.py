@@ -148,7 +148,7 @@ def encode(
     check_checkpoint(checkpoint)
     check_config(cfg, required=('model',))
     start_processes(cfg, args)
-    model: Any = init_model(cfg, checkpoint)
+    model: Any = init_model(cfg, checkpoint, stage=args.stage)
     before = fingerprint(model.backbone)
     source = dict(
         config=args.config,

@@ -18,12 +18,9 @@ from mmengine.runner import Runner
 from mmisl.registry import HOOKS
 from mmisl.weights import (
     META_KEY,
-    Preprocessing,
-    UnknownPreprocessing,
-    check_preprocessing,
+    check_config_preprocessing,
     key_mismatch,
-    preprocessing_of,
-    stored_preprocessing,
+    known_preprocessing,
 )
 
 from ..unwrapping import unwrap_model
@@ -85,7 +82,7 @@ class AtomicCheckpointHook(CheckpointHook):
         self.out_dir = runner.work_dir
         kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
         self.keep_ckpt_ids = deque(kept)
-        self.preprocessing = _known_preprocessing(runner)
+        self.preprocessing = known_preprocessing(runner.cfg)
         runner.logger.info(f'Checkpoints are written to {self.out_dir}.')
 
     def after_mining(self, runner: Runner) -> None:
@@ -135,10 +132,9 @@ class AtomicCheckpointHook(CheckpointHook):
             model = unwrap_model(runner.model)
             state = checkpoint.get('state_dict', checkpoint)
             check_keys(set(model.state_dict()), set(state))
-            stored = stored_preprocessing(checkpoint)
-            own = None if stored is None else _known_preprocessing(runner)
-            if stored is not None and own is not None:
-                check_preprocessing(stored, own, checkpoint='the checkpoint')
+            check_config_preprocessing(
+                runner.cfg, checkpoint, 'the checkpoint'
+            )
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict
@@ -227,19 +223,6 @@ def check_keys(expected: set[str], given: set[str]) -> None:
             'or set default_hooks.checkpoint.strict=False to load what fits '
             'of a run on the same images'
         )
-
-
-def _known_preprocessing(runner: Runner) -> Preprocessing | None:
-    """What the network sees; None, with a warning, if that is not known."""
-    try:
-        return preprocessing_of(runner.cfg)
-    # No reason to stop a run that may be as it should.
-    except UnknownPreprocessing as error:
-        runner.logger.warning(
-            f'Checkpoints do not tell, and nobody checks, what colours the '
-            f'network sees: {error}'
-        )
-        return None
 
 
 def _pack_history(buffer: HistoryBuffer) -> dict:
