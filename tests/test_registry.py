@@ -22,6 +22,10 @@ parts = [
     registry.MODELS.build(dict(type='mmisl.GANMiner', feat_dim=6)),
     registry.MODELS.build(dict(type='mmisl.AlexNetBN', variant='small')),
     registry.HOOKS.build(dict(type='mmisl.MemoryBankHook')),
+    registry.HOOKS.build(dict(type='mmisl.PreprocessingCheckHook')),
+    registry.WEIGHT_INITIALIZERS.build(
+        dict(type='mmisl.StrictPretrained', checkpoint='a.pth')
+    ),
     registry.METRICS.build(dict(type='mmisl.KNNMetric')),
     registry.DATASETS.build(cfg.images),
 ]
@@ -40,6 +44,8 @@ mmisl.models.algorithms.isl ISL
 mmisl.models.miners.gan_miner GANMiner
 mmisl.models.backbones.alexnet_bn AlexNetBN
 mmisl.engine.hooks.memory_bank_hook MemoryBankHook
+mmisl.engine.hooks.preprocessing_check_hook PreprocessingCheckHook
+mmisl.weights.strict_pretrained StrictPretrained
 mmisl.evaluation.knn_metric KNNMetric
 mmisl.datasets.instance_dataset InstanceDataset
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -58,7 +59,8 @@ def init_model(
         )
     parts = ENCODER if stage == 'neck' else ENCODER[:1]
     cfg = config if isinstance(config, Config) else Config.fromfile(config)
-    cfg = cfg.copy()
+    # Deep: Config.copy shares what is nested, which is changed below.
+    cfg = copy.deepcopy(cfg)
     if cfg.get('data_preprocessor'):
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(cfg.model)
