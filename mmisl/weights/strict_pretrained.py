@@ -24,7 +24,8 @@ class StrictPretrained:
     mmengine's ``Pretrained`` loads what happens to fit and reports the rest
     in a warning. Here every key has to find its place, except those that are
     named. The backbone may be any of mmpretrain's, mmdet's or mmisl's:
-    ``init_cfg=dict(type='mmisl.StrictPretrained', checkpoint='OUT.pth')``.
+    ``init_cfg=dict(type='mmisl.StrictPretrained', checkpoint='OUT.pth')``; in
+    a list of initializers it stands last.
     Add :class:`mmisl.PreprocessingCheckHook`, which compares colours.
 
     Nothing initialises the loaded weights anew afterwards, as mmpretrain's

@@ -124,6 +124,14 @@ def test_preprocessing_of__cifar_configs(name):
     assert found.mean == (125.307, 122.961, 113.8575)
 
 
+def test_preprocessing_of__every_config_is_rgb():
+    paths = sorted((ROOT / 'configs').glob('*.py'))
+    assert len(paths) > 40
+    for path in paths:
+        found = preprocessing_of(Config.fromfile(path))
+        assert found.channel_order == 'rgb', path
+
+
 def loader(*steps, kind='mmpretrain.CustomDataset'):
     return dict(dataset=dict(type=kind, pipeline=list(steps)))
 

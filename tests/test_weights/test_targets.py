@@ -119,8 +119,7 @@ def test_detectron2__same_features(tmp_path, depth):
     if depth == 18:
         cfg.MODEL.RESNETS.RES2_OUT_CHANNELS = 64
     model = build_backbone(cfg)
-    incompatible = DetectionCheckpointer(model).load(str(out))
-    assert incompatible['model'] is not None
+    DetectionCheckpointer(model).load(str(out))
     with torch.no_grad():
         got = model.eval()(images())['res5'].mean((2, 3))
     assert_same(got, pooled(depth))
