@@ -6,6 +6,7 @@ import pytest
 import torch
 from backbones import images, make_resnet, randomize, save_run
 from mmengine.config import Config
+from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from mmpretrain.models import ResNet
 from torch import nn
@@ -50,12 +51,28 @@ def test_init__among_other_initializers(run):
     assert_is(model, make_resnet(18))
 
 
-def test_init__parts_with_an_initialization_of_their_own(run):
-    model = ResNet(18, init_cfg=dict(type='mmisl.StrictPretrained',
-                                     checkpoint=run))  # fmt: skip
-    model.layer2[0].init_cfg = dict(type='Constant', val=3, layer='Conv2d')
+class Part(BaseModule):
+    """With an initialization of its own."""
+
+    def __init__(self):
+        super().__init__(dict(type='Constant', val=3, layer='Linear'))
+        self.layer = nn.Linear(2, 3)
+
+
+class Whole(BaseModule):
+    """A backbone that has such a part."""
+
+    def __init__(self, init_cfg=None):
+        super().__init__(init_cfg)
+        self.part = Part()
+
+
+def test_init__parts_with_an_initialization_of_their_own(tmp_path):
+    source = Whole()
+    run = str(save_run(source, tmp_path / 'run.pth'))
+    model = Whole(dict(type='mmisl.StrictPretrained', checkpoint=run))
     model.init_weights()
-    assert_is(model, make_resnet(18))
+    assert_is(model, source)
 
 
 def test_init__mmisl_backbone(tmp_path):
