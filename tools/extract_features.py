@@ -31,12 +31,17 @@ from common import (
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from mmisl.apis import STAGES, build_loader, init_model, loader_config
+from mmisl.apis import (
+    STAGES,
+    build_loader,
+    init_model,
+    loader_config,
+    set_loader_configs,
+)
 from mmisl.datasets import (
     TRANSFER_SETS,
     InstanceDataset,
     transfer_labels,
-    transfer_loaders,
 )
 from mmisl.engine import extract_features
 
@@ -114,7 +119,8 @@ def images_wanted(cfg: Config, args: argparse.Namespace) -> dict:
         ConfigError: If the config of the network has no such split.
     """
     if args.image_set is not None:
-        return transfer_loaders(args.image_set, args.data_root)[args.split]
+        loaders = set_loader_configs(cfg, args.image_set, args.data_root)
+        return loaders[args.split]
     if args.split == 'test':
         raise ConfigError(
             'the test images of a config are its --split val; test goes '

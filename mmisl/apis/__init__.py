@@ -1,7 +1,7 @@
 """What a program that uses mmisl calls: model, features, neighbours."""
 
 from .features import STAGES, extract_features
-from .loaders import build_loader, loader_config
+from .loaders import build_loader, loader_config, set_loader_configs
 from .model import init_model
 from .neighbors import Neighbors, find_neighbors
 
@@ -13,4 +13,5 @@ __all__ = [
     'find_neighbors',
     'init_model',
     'loader_config',
+    'set_loader_configs',
 ]

@@ -12,10 +12,13 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmisl.config_check import ConfigError
-from mmisl.datasets import InstanceDataset, list_images
+from mmisl.datasets import InstanceDataset, list_images, transfer_loaders
 
 # Which loader of a config holds a split under the test transforms.
 SPLITS = dict(train='gallery_dataloader', val='val_dataloader')
+
+# What makes a data preprocessor turn RGB into BGR, or BGR into RGB.
+_TURNING = ('to_rgb', 'bgr_to_rgb', 'rgb_to_bgr')
 
 # A folder, or image files one by one.
 Images = str | Path | Sequence[str | Path]
@@ -57,17 +60,50 @@ def loader_config(
     return loader
 
 
+def set_loader_configs(
+    cfg: Config, name: str, data_root: str | None = None, *, split: int = 0
+) -> dict[str, dict]:
+    """Configs of loaders over a transfer set, for the network of a config.
+
+    Args:
+        cfg (Config): Of a pretraining run; its network must take RGB as it
+            comes from the loader, which those of a transfer set give.
+        name (str): Key of ``TRANSFER_SETS``.
+        data_root (str, optional): Folder of the set. Defaults to where
+            ``tools/prepare_data.py`` puts it.
+        split (int): Which of the set's ways to part it. Defaults to 0.
+
+    Returns:
+        dict[str, dict]: For ``'train'``, ``'val'`` and ``'test'``; see
+        :func:`mmisl.datasets.transfer_loaders`.
+
+    Raises:
+        ConfigError: If the data preprocessor turns the colours round.
+        ValueError: If there is no such set or split.
+    """
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.get(
+        'data_preprocessor', {}
+    )
+    turning = [flag for flag in _TURNING if preprocessor.get(flag)]
+    if turning:
+        raise ConfigError(
+            f'data_preprocessor.{turning[0]} turns the colours round, but '
+            'images of transfer sets are RGB from the loader on; set it to '
+            'False, and mean and std to the order RGB, if that is what the '
+            'network was trained on'
+        )
+    return transfer_loaders(name, data_root, split=split)
+
+
 def build_loader(config: dict) -> tuple[DataLoader, InstanceDataset]:
     """Build a loader from :func:`loader_config`, names being mmisl's.
 
     Returns:
         tuple[DataLoader, InstanceDataset]: It and the images it gives.
     """
-    # The second loader of a program finds the scope there, and mmengine would
-    # warn of its name being given again.
-    if not DefaultScope.check_instance_created('mmisl_apis'):
-        DefaultScope.get_instance('mmisl_apis', scope_name='mmisl')
-    loader = Runner.build_dataloader(config)
+    # For as long as it takes: the caller's program may have its own.
+    with DefaultScope.overwrite_default_scope('mmisl'):
+        loader = Runner.build_dataloader(config)
     return loader, loader.dataset
 
 

@@ -13,6 +13,7 @@ from mmisl.apis import (
     find_neighbors,
     init_model,
     loader_config,
+    set_loader_configs,
 )
 from mmisl.datasets import list_images
 
@@ -142,3 +143,13 @@ def test_loader_config__transforms_read_no_files(tmp_path):
     cfg = Config(dict(val_dataloader=dict(dataset=dataset)))
     with pytest.raises(ValueError, match='begin with PackInputs'):
         loader_config(cfg, 'val', tmp_path)
+
+
+def test_set_loader_configs__network_must_take_rgb(made):
+    cfg = made[0].copy()
+    loaders = set_loader_configs(cfg, 'flowers102', 'somewhere')
+    assert list(loaders) == ['train', 'val', 'test']
+    assert 'somewhere' in str(loaders['test'])
+    cfg.data_preprocessor['to_rgb'] = True
+    with pytest.raises(ValueError, match='data_preprocessor.to_rgb turns'):
+        set_loader_configs(cfg, 'flowers102')

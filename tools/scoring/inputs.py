@@ -23,12 +23,17 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmisl.apis import STAGES, build_loader, init_model, loader_config
+from mmisl.apis import (
+    STAGES,
+    build_loader,
+    init_model,
+    loader_config,
+    set_loader_configs,
+)
 from mmisl.datasets import (
     TRANSFER_SETS,
     InstanceDataset,
     transfer_labels,
-    transfer_loaders,
 )
 from mmisl.engine import extract_features
 from mmisl.weights import fingerprint
@@ -185,7 +190,7 @@ def encode_set(
     split: int = 0,
 ) -> dict[str, Part]:
     """Encode the parts ``train``, ``val`` and ``test`` of a transfer set."""
-    loaders = transfer_loaders(name, data_root, split=split)
+    loaders = set_loader_configs(model.cfg, name, data_root, split=split)
     num_classes = TRANSFER_SETS[name].num_classes
     return {
         part: encode_part(model, loader, stage, num_classes=num_classes)

@@ -83,7 +83,7 @@ def evaluate(args: argparse.Namespace) -> Report:
     check_config(cfg, required=('model',))
     start_processes(cfg, args)
     roots = {name: data_root(name, args.data) for name in args.sets}
-    model: Any = init_model(cfg, args.checkpoint)
+    model: Any = init_model(cfg, args.checkpoint, stage='backbone')
     before = fingerprint(model.backbone)
     source = dict(
         config=args.config,
