@@ -119,6 +119,15 @@ def test_linear__of_a_checkpoint(tiny, run_tool, trained, tmp_path):
     assert report['details']['converged']
 
 
+def test_retrieval__of_an_untrained_network(tiny, run_tool, tmp_path):
+    args = ('retrieval', tiny / 'tiny.py', 'untrained', '--k', '1')
+    report, _ = evaluate(run_tool, tmp_path, *args)
+    again, _ = evaluate(run_tool, tmp_path, *args)
+    assert report['source'] == again['source']
+    assert report['metrics'] == again['metrics']
+    assert report['source']['checkpoint'] == 'untrained'
+
+
 def test_knn__of_a_checkpoint_on_two_processes(
     tiny, run_tool, trained, tmp_path
 ):

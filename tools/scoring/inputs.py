@@ -21,6 +21,7 @@ from common import (
 )
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmengine.runner import set_random_seed
 from torch import Tensor
 
 from mmisl.apis import (
@@ -37,6 +38,9 @@ from mmisl.datasets import (
 )
 from mmisl.engine import extract_features
 from mmisl.weights import fingerprint
+
+# In place of a checkpoint: weights as a seed initialises them.
+UNTRAINED, UNTRAINED_SEED = 'untrained', 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def add_inputs(
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help=f'CONFIG CHECKPOINT, or {files} of tools/extract_features.py',
+        help=f'CONFIG CHECKPOINT, or {files} of tools/extract_features.py;\n'
+        f'CHECKPOINT {UNTRAINED!r}: as seed {UNTRAINED_SEED} initialises it',
     )
     parser.add_argument(
         '--stage',
@@ -148,19 +153,9 @@ def encode(
     args: argparse.Namespace, names: tuple[str, ...]
 ) -> tuple[dict[str, Part], dict[str, str]]:
     """Encode the splits of a config, and see that the encoder is unchanged."""
-    args.config, checkpoint = args.inputs
+    args.config, args.checkpoint = args.inputs
     cfg = load_config(args)
-    check_checkpoint(checkpoint)
-    check_config(cfg, required=('model',))
-    start_processes(cfg, args)
-    model: Any = init_model(cfg, checkpoint, stage=args.stage)
-    before = fingerprint(model.backbone)
-    source = dict(
-        config=args.config,
-        checkpoint=checkpoint,
-        stage=args.stage,
-        backbone_sha256=before,
-    )
+    model, source = load_network(cfg, args, args.stage)
     if args.image_set is None:
         splits = dict(train='train', test='val')
         parts = {
@@ -177,8 +172,48 @@ def encode(
         if 'train' in names:
             parts['train'] = joined(parts['train'], parts['val'])
         parts = {name: parts[name] for name in names}
-    assert fingerprint(model.backbone) == before, 'the backbone has changed'
+    check_unchanged(model, source)
     return parts, source
+
+
+def load_network(
+    cfg: Config, args: argparse.Namespace, stage: str
+) -> tuple[Any, dict[str, str]]:
+    """The network of a config with the weights that the command line names.
+
+    Returns:
+        tuple[Any, dict[str, str]]: Network, and what a report says of it.
+    """
+    untrained = args.checkpoint == UNTRAINED
+    if not untrained:
+        check_checkpoint(args.checkpoint)
+    check_config(cfg, required=('model',))
+    start_processes(cfg, args)
+    if untrained:
+        set_random_seed(UNTRAINED_SEED)
+    model = init_model(
+        cfg, None if untrained else args.checkpoint, stage=stage
+    )
+    return model, dict(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        stage=stage,
+        backbone_sha256=fingerprint(model.backbone),
+    )
+
+
+def check_unchanged(model: Any, source: dict[str, str]) -> None:
+    """Insist that the backbone is what it was when it was loaded.
+
+    Raises:
+        RuntimeError: If a weight or a statistic has changed.
+    """
+    if fingerprint(model.backbone) != source['backbone_sha256']:
+        raise RuntimeError(
+            'the backbone has changed while it was evaluated, so the scores '
+            'are not of the checkpoint; a layer of it writes to its weights '
+            'or statistics in eval mode'
+        )
 
 
 def encode_set(

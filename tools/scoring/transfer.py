@@ -21,10 +21,7 @@ import torch
 from common import (
     add_launcher_arguments,
     add_options_argument,
-    check_checkpoint,
-    check_config,
     load_config,
-    start_processes,
 )
 from files import write_json
 from mmengine.device import get_device
@@ -32,12 +29,10 @@ from mmengine.dist import is_main_process
 from mmengine.model import BaseModel
 from rich.console import Console
 
-from mmisl.apis import init_model
 from mmisl.datasets import TRANSFER_SETS
 from mmisl.evaluation import TRANSFER_GRID, linear_probe
-from mmisl.weights import fingerprint
 
-from .inputs import encode_set, joined
+from .inputs import check_unchanged, encode_set, joined, load_network
 from .report import Report
 
 HELP = 'linear probes on the six transfer sets of the supplement, and SVHN'
@@ -79,19 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def evaluate(args: argparse.Namespace) -> Report:
     """Score as the command line says."""
     cfg = load_config(args)
-    check_checkpoint(args.checkpoint)
-    check_config(cfg, required=('model',))
-    start_processes(cfg, args)
     roots = {name: data_root(name, args.data) for name in args.sets}
-    model: Any = init_model(cfg, args.checkpoint, stage='backbone')
-    before = fingerprint(model.backbone)
-    source = dict(
-        config=args.config,
-        checkpoint=args.checkpoint,
-        stage='backbone',
-        backbone_sha256=before,
-    )
-    results = earlier_results(args.out, before)
+    model, source = load_network(cfg, args, 'backbone')
+    results = earlier_results(args.out, source['backbone_sha256'])
     for name in args.sets:
         if not roots[name].is_dir() or name in results:
             continue
@@ -102,7 +87,7 @@ def evaluate(args: argparse.Namespace) -> Report:
                 args.out,
                 make_report(results, args, source).as_dict('transfer'),
             )
-    assert fingerprint(model.backbone) == before, 'the backbone has changed'
+    check_unchanged(model, source)
     if not results:
         raise FileNotFoundError(
             'none of the sets is there; '
