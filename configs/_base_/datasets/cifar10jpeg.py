@@ -1,8 +1,8 @@
 """CIFAR-10 as a tree of JPEGs: ``train/CLASS/*.jpg`` and ``test/CLASS/*.jpg``.
 
-Unpack an archive of that form with ``tar xf cifar10_jpeg.tar.xz -C
-data/cifar10_jpeg``. JPEG is lossy: accuracies are not comparable with those
-on the original pixels.
+Prepare an archive of that form with ``python tools/prepare_data.py
+cifar10jpeg --from cifar10_jpeg.tar.xz``. JPEG is lossy: accuracies are not
+comparable with those on the original pixels.
 """
 
 _base_ = 'cifar10.py'

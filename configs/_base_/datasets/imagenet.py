@@ -1,8 +1,9 @@
 """ImageNet: 1,281,167 training and 50,000 validation images at 224x224.
 
 Expects ``data/imagenet/train/WNID/*.JPEG`` and ``data/imagenet/val``, the
-latter in class folders or flat with ``data/imagenet/meta/val.txt``. Batch 256
-in total: 32 on each of 8 GPUs.
+latter in class folders or flat with ``data/imagenet/meta/val.txt``:
+``python tools/prepare_data.py imagenet --from FOLDER``. Batch 256 in total:
+32 on each of 8 GPUs.
 """
 
 data_root = 'data/imagenet'

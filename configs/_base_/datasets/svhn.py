@@ -1,8 +1,8 @@
 """SVHN: 73,257 training and 26,032 test images of 32x32, without ``extra``.
 
-Put ``train_32x32.mat`` and ``test_32x32.mat`` of
-http://ufldl.stanford.edu/housenumbers/ into ``data/svhn``. Batch 128 on one
-GPU.
+Download ``train_32x32.mat`` and ``test_32x32.mat`` of
+http://ufldl.stanford.edu/housenumbers/, then ``python tools/prepare_data.py
+svhn --from FOLDER``. Batch 128 on one GPU.
 """
 
 data_root = 'data/svhn'

@@ -1,0 +1,71 @@
+"""What ``tools/prepare_data.py`` notes down in the folder of an image set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RECORD = 'prepared.json'
+
+
+def read_record(folder: str | Path) -> dict[str, Any] | None:
+    """What is known of how a folder was prepared.
+
+    Args:
+        folder (str | Path): Folder of an image set.
+
+    Returns:
+        dict[str, Any] | None: ``name`` of the set, ``counts`` found and
+        ``official`` counts by part, ``subset``, whether they differ,
+        ``notes`` and ``sources``. Before it is ``finished`` only the name
+        and the sources. None if the folder was not prepared by the tool.
+
+    Raises:
+        ValueError: If the record cannot be read.
+    """
+    path = Path(folder, RECORD)
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f'{path} is damaged ({error}); delete that file and give the '
+            'command of tools/prepare_data.py again'
+        ) from error
+
+
+def describe_subset(folder: str | Path) -> str | None:
+    """What a report has to say of an image set that is not whole.
+
+    Args:
+        folder (str | Path): Folder of an image set.
+
+    Returns:
+        str | None: One line with the counts, or None for a set that is whole
+        or was not prepared by the tool.
+
+    Raises:
+        ValueError: If the record cannot be read.
+    """
+    record = read_record(folder)
+    if record is None:
+        return None
+    if not record['finished']:
+        return f'{record["name"]}, whose preparation was interrupted'
+    if not record['subset']:
+        return None
+    line = describe_counts(record['counts'], record['official'])
+    return '; '.join(
+        [f'a subset of {record["name"]}: {line}'] + record['notes']
+    )
+
+
+def describe_counts(counts: dict[str, int], official: dict[str, int]) -> str:
+    """Counts by part, and the official ones where they differ."""
+    return ', '.join(
+        f'{part} {counts[part]:,}'
+        + ('' if counts[part] == number else f' of {number:,}')
+        for part, number in official.items()
+    )
