@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from comparison.files import replace_text
+from files import replace_text
 
 TRUTH = 'devkit/ILSVRC2012_validation_ground_truth.txt'
 SYNSETS = 'devkit/meta.mat'

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from comparison.files import write_json
+from files import write_json
 
 from mmisl.datasets.prepared import RECORD, read_record
 from preparation.sources import Source
