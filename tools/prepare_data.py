@@ -22,6 +22,7 @@ from pathlib import Path
 
 from common import run_tool
 from preparation.checks import (
+    alone_in,
     check_counts,
     check_record,
     check_room,
@@ -113,11 +114,13 @@ def prepare(args: argparse.Namespace) -> None:
     with full_disk_named(unfinished), page_named(image_set):
         if not args.link:
             check_room(image_set, sources, unfinished, subset=args.subset)
-        journal = Journal(unfinished, args.name, sources, args.link)
-        fill(journal, image_set, sources, args)
-        notes = image_set.finish(unfinished)
-        counts = check_counts(image_set, unfinished, subset=args.subset)
-        journal.finish(counts, image_set.official, notes)
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with alone_in(unfinished):
+            journal = Journal(unfinished, args.name, sources, args.link)
+            fill(journal, image_set, sources, args)
+            notes = image_set.finish(unfinished)
+            counts = check_counts(image_set, unfinished, subset=args.subset)
+            journal.finish(counts, image_set.official, notes)
     # An empty folder of that name is replaced.
     os.replace(unfinished, target)
     report(image_set, target, 'is ready')
@@ -158,6 +161,8 @@ def fill(
 ) -> None:
     """Check and unpack every source that is not done.
 
+    What was unpacked unchecked, for a flag, is checked once that is missing.
+
     Raises:
         ValueError: If a source is damaged, not the official one, or has
             nothing of the set.
@@ -167,21 +172,28 @@ def fill(
         console=console, disable=not console.is_terminal
     ) as progress:
         for index, source in enumerate(sources):
-            if journal.is_done(index):
-                continue
-            name = source.path.name
             trusts = args.no_checksum or args.subset
             if not trusts and not journal.is_verified(index):
-                opener = partial(
-                    progress.open, mode='rb', description=f'checksum {name}'
+                md5 = check_source(source, image_set, progress)
+                journal.verify(index, md5)
+            if not journal.is_done(index):
+                unpack_source(
+                    source, image_set, journal.folder, args.link, progress
                 )
-                journal.verify(
-                    index, check_md5(image_set, source.path, opener)
-                )
-            unpack_source(
-                source, image_set, journal.folder, args.link, progress
-            )
-            journal.mark_done(index)
+                journal.mark_done(index)
+
+
+def check_source(
+    source: Source, image_set: ImageSet, progress: Progress
+) -> str | None:
+    """MD5 of a source, None if none is published.
+
+    Raises:
+        ValueError: If another is published.
+    """
+    description = f'checksum {source.path.name}'
+    opener = partial(progress.open, mode='rb', description=description)
+    return check_md5(image_set, source.path, opener)
 
 
 def unpack_source(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -118,6 +119,29 @@ def check_counts(
         f'{folder} does not hold the official {image_set.title}: {line}; '
         f'{cure}'
     )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second run out of a folder; the lock ends with the process.
+
+    Raises:
+        RuntimeError: If another run is at work in it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RuntimeError(
+            f'another run is at work in {folder}; wait for it to end'
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ class Journal:
     is what reports read later.
 
     Args:
-        folder (Path): Folder that is filled.
+        folder (Path): Folder that is filled; exists.
         name (str): Name of the set.
         sources (Sequence[Source]): What it is made of.
         link (bool): Whether files are links.
@@ -43,7 +43,6 @@ class Journal:
         )
         before = read_record(folder)
         if before is None:
-            folder.mkdir(parents=True, exist_ok=True)
             self._write()
         elif _origin(before) == _origin(self._record):
             self._record = before
