@@ -114,8 +114,8 @@ def count_caltech(root: Path) -> Counts:
     """Caltech-101: images and classes without the background."""
     folders = [
         folder
-        for folder in root.glob('101_ObjectCategories/*/')
-        if folder.name != 'BACKGROUND_Google'
+        for folder in root.glob('101_ObjectCategories/*')
+        if folder.is_dir() and folder.name != 'BACKGROUND_Google'
     ]
     images = sum(1 for folder in folders for _ in folder.glob('*.jpg'))
     return dict(images=images, classes=len(folders))

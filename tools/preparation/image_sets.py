@@ -213,7 +213,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
             dict(
                 train='train/n*/*.JPEG',
                 val='val/n*/*.JPEG',
-                classes='train/n*/',
+                classes='train/n????????',
             )
         ),
         official=dict(train=1_281_167, val=50_000, classes=1_000),
