@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,7 +93,11 @@ def set_loader_configs(
             'False, and mean and std to the order RGB, if that is what the '
             'network was trained on'
         )
-    return transfer_loaders(name, data_root, split=split)
+    # torch warns of more workers than processors.
+    num_workers = min(4, len(os.sched_getaffinity(0)))
+    return transfer_loaders(
+        name, data_root, split=split, num_workers=num_workers
+    )
 
 
 def build_loader(config: dict) -> tuple[DataLoader, InstanceDataset]:

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
 
 from mmisl.registry import MODELS
 from mmisl.weights import check_config_preprocessing, load_encoder
@@ -63,7 +64,9 @@ def init_model(
     cfg = copy.deepcopy(cfg)
     if cfg.get('data_preprocessor'):
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(cfg.model)
+    # mmpretrain's classes, which some algorithms are, look here for parts.
+    with DefaultScope.overwrite_default_scope('mmisl'):
+        model = MODELS.build(cfg.model)
     if checkpoint is None:
         model.init_weights()
     else:

@@ -48,6 +48,24 @@ def test_init_model__has_the_weights_of_the_checkpoint(made):
     assert not model.training
 
 
+def test_init_model__supervised(made):
+    """mmpretrain's classifier builds its parts by itself."""
+    cfg = made[0].copy()
+    cfg.model = dict(
+        type='Supervised',
+        backbone=cfg.model.backbone,
+        neck=dict(type='PoolingNeck', in_channels=32),
+        head=dict(
+            type='mmpretrain.LinearClsHead',
+            num_classes=3,
+            in_channels=32,
+            loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        ),
+    )
+    model = init_model(cfg, device='cpu')
+    assert type(model.neck).__name__ == 'PoolingNeck'
+
+
 def test_init_model__of_a_file_and_its_name(made, tmp_path):
     cfg, checkpoint, _ = made
     cfg.dump(tmp_path / 'run.py')

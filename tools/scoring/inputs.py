@@ -36,6 +36,7 @@ from mmisl.datasets import (
     InstanceDataset,
     transfer_labels,
 )
+from mmisl.datasets.prepared import describe_subset
 from mmisl.engine import extract_features
 from mmisl.weights import fingerprint
 
@@ -166,6 +167,9 @@ def encode(
         }
     else:
         source['set'] = args.image_set
+        root = args.data_root or TRANSFER_SETS[args.image_set].data_root
+        if subset := describe_subset(root):
+            source['subset'] = subset
         parts = encode_set(
             model, args.image_set, args.stage, data_root=args.data_root
         )

@@ -50,9 +50,11 @@ class Report:
     def show(self, command: str) -> None:
         """Print the scores as a table."""
         images = ', '.join(f'{n:,} {k}' for k, n in self.num_images.items())
-        table = Table(title=f'{command} on {self.split} ({images})')
+        table = Table()
         table.add_column('metric')
         table.add_column('value', justify='right')
         for name, value in self.metrics.items():
             table.add_row(name, f'{value:.2f}')
-        Console().print(table)
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(f'{command} on {self.split} images ({images})')
+        console.print(table)
