@@ -72,7 +72,7 @@ class KNNGallery:
         k: int = 200,
         temperature: float = 0.1,
         chunk_size: int = 1024,
-        gallery_chunk_size: int = 16384,
+        gallery_chunk_size: int | None = None,
     ) -> Tensor:
         """Votes of the nearest rows: see :func:`knn_votes`.
 
@@ -129,7 +129,7 @@ def knn_votes(
     k: int = 200,
     temperature: float = 0.1,
     chunk_size: int = 1024,
-    gallery_chunk_size: int = 16384,
+    gallery_chunk_size: int | None = None,
 ) -> Tensor:
     r"""Let the nearest gallery rows of every query vote for their class.
 
@@ -154,7 +154,8 @@ def knn_votes(
             Defaults to 200.
         temperature (float): T > 0. Defaults to 0.1.
         chunk_size (int): Queries at a time. Defaults to 1024.
-        gallery_chunk_size (int): Gallery rows at a time. Defaults to 16384.
+        gallery_chunk_size (int, optional): Gallery rows at a time. Defaults
+            to what :func:`mmisl.ops.nearest_rows` takes.
 
     Returns:
         Tensor: (Q, C) float32, on the gallery's device. A class has 0 votes
