@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 
@@ -68,9 +72,22 @@ def init_model(
     with DefaultScope.overwrite_default_scope('mmisl'):
         model = MODELS.build(cfg.model)
     if checkpoint is None:
-        model.init_weights()
+        with _quiet():
+            model.init_weights()
     else:
         loaded = load_encoder(model, checkpoint, parts)
         check_config_preprocessing(cfg, loaded, checkpoint)
     model.cfg = cfg
     return model.to(device or get_device()).eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without mmengine's two lines for every weight that is initialised."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -7,8 +7,6 @@ import pytest
 import torch
 import torchvision.datasets as oracles
 import torchvision.transforms.functional as F
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from official_sets import SIZES, VOC_OBJECTS, loader_root, write_official
@@ -25,7 +23,6 @@ from mmisl.datasets import (
 from mmisl.datasets.transfer_parts import draw_validation
 from mmisl.datasets.transfer_sets import PARTS
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'transfer'
 DRAWN = ('cifar10', 'cifar100', 'food101', 'svhn')
 
 
@@ -253,34 +250,6 @@ def test_draw_validation__is_the_same_everywhere():
     """Pinned: another draw makes results incomparable."""
     labels = np.repeat([0, 1, 2], (7, 11, 22))
     assert draw_validation(labels, 0.2)[1] == [4, 5, 9, 12, 24, 25, 32, 35]
-
-
-def test_configs__give_what_transfer_loaders_gives(name, folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    definition = TRANSFER_SETS[name]
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    link = Path(definition.data_root)
-    link.parent.mkdir(parents=True)
-    link.symlink_to(loader_root(name, folder))
-    loaders = transfer_loaders(name, batch_size=3, num_workers=0)
-    for part in PARTS:
-        with DefaultScope.overwrite_default_scope('mmisl'):
-            cfg[f'{part}_dataloader'].update(num_workers=0, batch_size=3)
-            found = Runner.build_dataloader(cfg[f'{part}_dataloader'])
-            expected = Runner.build_dataloader(loaders[part])
-        for batch, other in zip(found, expected, strict=True):
-            assert all(map(torch.equal, batch['inputs'], other['inputs']))
-        labels = [transfer_labels(x.dataset, 102) for x in (found, expected)]
-        assert torch.equal(*labels)
-
-
-def test_configs__one_a_set():
-    names = {path.stem for path in CONFIGS.glob('*.py')} - {'_base_'}
-    assert names == set(TRANSFER_SETS)
-    for name in names:
-        text = (CONFIGS / f'{name}.py').read_text().splitlines()[0]
-        numbers = [f'{n:,}' for n in TRANSFER_SETS[name].sizes.values()]
-        assert ' / '.join(numbers) in text
 
 
 @pytest.mark.parametrize('name', DRAWN, indirect=True)
