@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from mmpretrain.evaluation import AveragePrecision
 from sklearn.metrics import average_precision_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import normalize
@@ -85,6 +86,16 @@ def test_linear_svm__unjudged_images_take_no_part():
     plain = linear_svm(*train, *test, costs=(1.0,))
     found = linear_svm(feats, targets, more, judged, costs=(1.0,))
     np.testing.assert_allclose(found.ap, plain.ap)
+
+
+def test_linear_svm__mean_ap_is_mmpretrains():
+    train, (feats, targets) = make(60, 0), make(31, 1)
+    targets = targets.masked_fill(torch.rand(targets.shape) < 0.1, -1)
+    found = linear_svm(*train, feats, targets, costs=(1.0,))
+    theirs = AveragePrecision.calculate(
+        torch.from_numpy(found.scores), targets, average='macro'
+    )
+    assert found.mean_ap == pytest.approx(float(theirs), abs=1e-3)
 
 
 def test_linear_svm__many_processes_find_the_same():
