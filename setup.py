@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 VERSION = runpy.run_path('mmisl/version.py')['__version__']
 
 INSTALL_REQUIRES = [
+    'joblib>=1.2',
     'kornia>=0.9',
     'matplotlib>=3.8',
     'numpy>=1.26',
