@@ -78,11 +78,15 @@ def check_resnet(state: Mapping[str, Tensor], name: str) -> None:
         complaints.append(f'misses {", ".join(missing)}')
     if unknown := sorted(given.keys() - expected.keys()):
         complaints.append(f'has, unknown to {name}, {", ".join(unknown)}')
-    for key in sorted(expected.keys() & given.keys()):
-        if expected[key] != given[key]:
-            complaints.append(
-                f'has {key} of shape {given[key]}, {name} of {expected[key]}'
-            )
+    shared = sorted(expected.keys() & given.keys())
+    other = [key for key in shared if expected[key] != given[key]]
+    if other:
+        # One tells of a narrower network; all would fill the screen.
+        key, more = other[0], len(other) - 1
+        complaints.append(
+            f'has {key} of shape {given[key]}, {name} of {expected[key]}'
+            + (f', and {more} more that differ' if more else '')
+        )
     if complaints:
         raise ValueError(
             f'the backbone is no plain {name}: it {"; it ".join(complaints)}'

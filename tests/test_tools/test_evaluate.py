@@ -247,7 +247,8 @@ def test_transfer__nothing_is_there(tiny, run_tool, trained, tmp_path):
         '--out', tmp_path / 'scores.json',
     )  # fmt: skip
     assert done.returncode == 1
-    assert 'error: none of the sets is there; CIFAR-10: not' in done.stderr
+    assert f'error: none of {tmp_path / "cifar10"}, ' in done.stderr
+    assert 'prepare_data.py NAME --from' in done.stderr
     assert not (tmp_path / 'scores.json').exists()
 
 

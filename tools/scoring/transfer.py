@@ -90,8 +90,8 @@ def evaluate(args: argparse.Namespace) -> Report:
     check_unchanged(model, source)
     if not results:
         raise FileNotFoundError(
-            'none of the sets is there; '
-            + '; '.join(missing_lines(results, roots))
+            f'none of {", ".join(map(str, roots.values()))} exists; make '
+            'one: python tools/prepare_data.py NAME --from ARCHIVE_OR_FOLDER'
         )
     if is_main_process():
         console = Console(soft_wrap=True)
