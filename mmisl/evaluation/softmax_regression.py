@@ -81,7 +81,7 @@ class SoftmaxFit:
         bias: (K,) float32.
         objective: Penalised loss that was reached, a mean over the rows.
         num_evaluations: Of the loss and its gradient.
-        converged: Whether the solver ended by itself.
+        converged: Whether the solver ended before ``max_iters``.
     """
 
     weight: Tensor
@@ -174,7 +174,9 @@ def fit_softmax(
         bias.to(rows),
         float(found.fun),
         int(found.nfev),
-        bool(found.success),
+        # Status 2 is a line search that finds nothing lower: what is left is
+        # the rounding of the products.
+        found.status != 1,
     )
 
 
