@@ -25,8 +25,10 @@ NAMES = (
     'digits',
     'folder',
     'imagenet',
+    'imagenet_labels',
     'imagenet_mocov1',
     'imagenet_mocov2',
+    'imagenette',
     'svhn',
 )
 RNG = np.random.default_rng(0)
@@ -61,6 +63,9 @@ def write_data(name):
         write_svhn(root / 'svhn')
     elif name == 'folder':
         write_images(root / 'images', [f'{c}/{c}.jpg' for c in 'abcde'])
+    elif name == 'imagenette':
+        tree = [f'{s}/{c}/1.JPEG' for s in ('train', 'val') for c in '01234']
+        write_images(root / 'imagenette', tree)
     else:
         tree = [f'{s}/{c}/1.png' for s in ('train', 'test') for c in '01234']
         write_images(root / 'digits_textures', tree, size=(32, 32))
@@ -78,12 +83,12 @@ def test_configs__all_are_known():
     assert sorted(p.stem for p in FOLDER.glob('*.py')) == sorted(NAMES)
 
 
-@pytest.mark.parametrize('name', ['digits', 'folder', 'svhn'])
+@pytest.mark.parametrize('name', ['digits', 'folder', 'imagenette', 'svhn'])
 def test_configs__batches(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_data(name)
     cfg = load(name)
-    size = 224 if name == 'folder' else 32
+    size = dict(folder=224, imagenette=112).get(name, 32)
     preprocessor = MODELS.build(cfg.data_preprocessor)
     loaders = [key for key in cfg if key.endswith('_dataloader')]
 
