@@ -112,6 +112,27 @@ def test_layers__resumed_run_ends_as_the_whole(evaluate, tiny, monkeypatch):
     assert run('cut', '--resume').metrics == whole.metrics
 
 
+def test_finetune__resumes_no_run_of_another_command(evaluate, tiny, trained):
+    def run(*args, **kwargs):
+        work_dir = ('--work-dir', tiny / 'claimed')
+        return evaluate('finetune', '--epochs', 1, *args, *work_dir, **kwargs)
+
+    whole = run('--share', 0.5)
+    with pytest.raises(ValueError, match=r'a run with share 0.5, not 1.0; i'):
+        run('--share', 1, '--resume')
+    with pytest.raises(ValueError, match=r'run with checkpoint sha256 .*, no'):
+        run(
+            '--share', 0.5, '--resume', checkpoint=trained[0] / 'epoch_1.pth'
+        )  # fmt: skip
+    other = ('--cfg-options', 'model.backbone.out_indices=[3]')
+    with pytest.raises(ValueError, match='a run with config sha256 '):
+        run('--share', 0.5, '--resume', *other)
+    assert run('--share', 0.5, '--resume').metrics == whole.metrics
+    (tiny / 'claimed' / 'evaluation.json').unlink()
+    with pytest.raises(ValueError, match='no evaluation.json, so they are of'):
+        run('--share', 0.5, '--resume')
+
+
 def test_finetune__trains_the_whole_network_on_a_share(
     evaluate, tiny, trained
 ):

@@ -27,6 +27,7 @@ from mmisl.engine.unwrapping import unwrap_model
 
 from .labelled_data import Data
 from .report import Report
+from .run_record import claim_folder, run_settings
 
 # What a run takes over from the pretraining; all else is its own.
 INHERITED = (
@@ -84,7 +85,8 @@ def add_training_arguments(
     parser.add_argument(
         '--resume',
         action='store_true',
-        help='go on from the last checkpoint in the work dir',
+        help='go on from the last checkpoint in the work dir, which must be\n'
+        'of this very command',
     )
     add_options_argument(parser)
     add_run_arguments(parser)
@@ -178,10 +180,15 @@ def train_and_test(
             randomness=dict(seed=args.seed),
         )
     )
-    _refuse_other_runs(args)
     prepare_run(cfg, args, required=REQUIRED)
     if args.launcher != 'none' and not is_distributed():
         init_dist(args.launcher, **cfg.env_cfg.dist_cfg)
+    # Only now one process is the main one.
+    claim_folder(
+        Path(args.work_dir),
+        run_settings(args, pretraining),
+        resume=args.resume,
+    )
     cfg.train_dataloader.batch_size = _local_batch_size(args.batch_size)
     set_resume(cfg, 'auto' if args.resume else None)
     runner: Any = RUNNERS.build(cfg)
@@ -229,17 +236,6 @@ def _plain_preprocessor(preprocessor: dict) -> dict:
         std=preprocessor.get('std'),
         to_rgb=any(preprocessor.get(flip) for flip in flips),
     )
-
-
-def _refuse_other_runs(args: argparse.Namespace) -> None:
-    """Overwrite no checkpoint that is not this run's."""
-    checkpoints = sorted(Path(args.work_dir).glob('*.pth'))
-    if checkpoints and not args.resume:
-        raise ConfigError(
-            f'the work dir {args.work_dir} holds checkpoints of a run '
-            f'({checkpoints[-1].name}); go on with --resume, or name another '
-            'folder with --work-dir'
-        )
 
 
 def _local_batch_size(batch_size: int) -> int:
