@@ -215,6 +215,19 @@ def test_evaluate__checkpoint_of_another_architecture(evaluate, tiny, method):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize('method', ['layers', 'finetune'])
+def test_evaluate__checkpoint_of_other_colours(evaluate, tiny, method):
+    changed = {'data_preprocessor.mean': [127.0, 127.0, 99.0]}
+    name = write_config(tiny, 'colours.py', **changed)
+    work_dir = tiny / f'colours_{method}'
+    message = r'epoch_2.pth were trained on RGB.*set mean=\[127.0, 127.0, 127'
+    with pytest.raises(ValueError, match=message):
+        evaluate(
+            method, *SHARES[method], '--work-dir', work_dir, config=name
+        )  # fmt: skip
+    assert not list(work_dir.glob('*.pth'))
+
+
 def test_layers__class_that_is_absent_from_training(evaluate, tiny):
     name = write_config(
         tiny,

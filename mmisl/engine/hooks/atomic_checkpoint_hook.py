@@ -21,6 +21,7 @@ from mmisl.weights import (
     check_config_preprocessing,
     key_mismatch,
     known_preprocessing,
+    read_checkpoint,
 )
 
 from ..unwrapping import unwrap_model
@@ -34,7 +35,8 @@ class AtomicCheckpointHook(CheckpointHook):
       older ones are removed after that. A kill or a full disk at any moment
       leaves the previous checkpoint, and ``last_checkpoint`` points to it.
     - It says, under ``meta``, in which order, mean and std its weights saw
-      colours; loading compares that with the config.
+      colours; loading compares that with the config, also where a backbone
+      alone is taken from it.
     - It holds tensors and plain values only, so ``torch.load`` reads it with
       ``weights_only=True``.
     - NaN and infinite weights are refused, so a run that diverged does not
@@ -78,11 +80,21 @@ class AtomicCheckpointHook(CheckpointHook):
         self.saves_after_mining = after_mining
 
     def before_train(self, runner: Runner) -> None:
-        """Write to the work directory; know what an earlier part kept."""
+        """Write to the work directory; know what an earlier part kept.
+
+        Raises:
+            ValueError: If the run shows a backbone other colours than its
+                checkpoint was trained on.
+        """
         self.out_dir = runner.work_dir
         kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
         self.keep_ckpt_ids = deque(kept)
         self.preprocessing = known_preprocessing(runner.cfg)
+        start = unwrap_model(runner.model).checkpoint
+        if start is not None:
+            check_config_preprocessing(
+                runner.cfg, read_checkpoint(start), start
+            )
         runner.logger.info(f'Checkpoints are written to {self.out_dir}.')
 
     def after_mining(self, runner: Runner) -> None:

@@ -36,11 +36,14 @@ class EngineContract:
         mining_mode: Mode of ``forward`` that encodes them.
         needs_labels: Whether :meth:`check_labels` is to be asked before
             training begins; to read all labels takes a while.
+        checkpoint: File that ``init_weights`` takes the backbone from, None
+            where it starts from random weights.
     """
 
     mining_views: str | None = None
     mining_mode = 'tensor'
     needs_labels = False
+    checkpoint: str | None = None
     # Any: a subclass knows what it has, and need not ask for None. Without
     # values here, which would hide the modules of these names.
     memory: Any
