@@ -5,8 +5,8 @@ of 224 pixels; logistic regression whose penalty, one of 45, is chosen on the
 validation part, fitted again to training and validation part; top-1 or the
 mean over classes, as each set has it; Caltech-101 is a mean over 5 splits.
 
-Sets that are not there are named and get no number. With --out, sets that
-were scored before with the same backbone are not scored again.
+Sets that are not there are named and get no number. With --out, whole sets
+that were scored before with the same backbone are not scored again.
 """
 
 from __future__ import annotations
@@ -109,14 +109,18 @@ def data_root(name: str, folder: Path | None) -> Path:
 
 
 def earlier_results(out: Path | None, sha256: str) -> dict[str, Any]:
-    """Results by set that a file has of the same backbone."""
+    """Results that a file has of the same backbone, by set.
+
+    Those of a part of a set are left out: more of it may be there by now.
+    """
     if out is None or not out.is_file():
         return {}
     try:
         report = json.loads(out.read_text())
         same = report['source']['backbone_sha256'] == sha256
-        return report['details']['sets'] if same else {}
-    except (json.JSONDecodeError, KeyError, TypeError):
+        sets = report['details']['sets'] if same else {}
+        return {k: result for k, result in sets.items() if result['is_whole']}
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
             f'--out {out} exists and holds no scores of this command; name '
             'another file'
