@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,7 +109,7 @@ def linear_probe(
     if len(labels[~val_rows].unique()) < len(classes):
         raise ValueError(
             'a class has no training image outside the validation part; '
-            'take another val_rows'
+            'take another val_rows, or a smaller val_share'
         )
 
     def fit(
@@ -162,9 +163,17 @@ def _scores(predicted: Tensor, expected: Tensor) -> dict[str, float]:
 
 def _draw_validation(labels: Tensor, share: float, seed: int) -> Tensor:
     """(N,) bool, the same share of every class."""
+    num_classes = len(labels.unique())
+    num_val = math.ceil(share * len(labels))
+    if not num_classes <= num_val <= len(labels) - num_classes:
+        raise ValueError(
+            f'val_share ({share}) puts {num_val} of {len(labels)} training '
+            f'images aside; both parts must have {num_classes} or more, one '
+            'for each class'
+        )
     _, drawn = train_test_split(
         np.arange(len(labels)),
-        test_size=share,
+        test_size=num_val,
         random_state=seed % 2**32,
         stratify=labels.cpu().numpy(),
     )

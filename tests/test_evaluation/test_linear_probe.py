@@ -127,6 +127,14 @@ def test_linear_probe__unfit_grid():
         probe(grid=(0.0, 1.0))
 
 
+def test_linear_probe__unfit_share():
+    # Both parts of 60 images must have one of each of 3 classes.
+    for share, num in ((0.03, 2), (0.96, 58), (0.0, 0), (1.5, 90)):
+        message = rf'val_share \({share}\) puts {num} of 60 training images'
+        with pytest.raises(ValueError, match=message):
+            probe(val_share=share)
+
+
 def test_linear_probe__one_class():
     train, labels = make(60, noise=0.6, seed=0)
     with pytest.raises(ValueError, match='2 classes .* got 1 classes'):
