@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 
 class DataSetError(ValueError):
@@ -36,10 +37,10 @@ def in_one_line(error: Exception) -> str:
     return f'{type(error).__name__}: {" ".join(str(error).split())}'
 
 
-def config_folders(cfg: dict) -> list[str]:
-    """Folders named in the config of a data set that could not be built."""
+def config_folders(cfg: Mapping[str, Any]) -> list[str]:
+    """Folders named in the config of a data set, or of what it wraps."""
     if 'datasets' in cfg:
         return [f for child in cfg['datasets'] for f in config_folders(child)]
-    if isinstance(cfg.get('dataset'), dict):
+    if isinstance(cfg.get('dataset'), Mapping):
         return config_folders(cfg['dataset'])
     return [str(cfg.get('data_root') or cfg.get('data_prefix'))]

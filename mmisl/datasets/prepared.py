@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mmisl.datasets.loading_errors import config_folders
 
 RECORD = 'prepared.json'
 
@@ -60,6 +63,27 @@ def describe_subset(folder: str | Path) -> str | None:
     return '; '.join(
         [f'a subset of {record["name"]}: {line}'] + record['notes']
     )
+
+
+def describe_config_subset(*datasets: Mapping[str, Any]) -> str | None:
+    """As :func:`describe_subset`, of all folders that configs name.
+
+    Args:
+        datasets (Mapping[str, Any]): Configs of data sets, or of wrappers
+            around them.
+
+    Returns:
+        str | None: None where every set is whole or was not prepared by the
+        tool.
+
+    Raises:
+        ValueError: If a record cannot be read.
+    """
+    folders = [
+        folder for dataset in datasets for folder in config_folders(dataset)
+    ]
+    lines = map(describe_subset, dict.fromkeys(folders))
+    return '; '.join(line for line in lines if line is not None) or None
 
 
 def describe_counts(counts: dict[str, int], official: dict[str, int]) -> str:

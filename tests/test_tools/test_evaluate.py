@@ -1,6 +1,7 @@
 """tools/evaluate.py, as a user runs it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -189,12 +190,80 @@ def test_evaluate__unfit_features(
         (('knn', 'a.npz', 'b.npz'), 'features file a.npz does not exist'),
         (('retrieval', 'a.py'), 'INPUT must be CONFIG CHECKPOINT, or files'),
         (('knn', 'a', 'b', '--out', 'c.txt'), '--out (c.txt) must end with'),
+        # None of these was to change the score, and all were passed over.
+        (('knn', 'a.py', 'b', '--data-root', 'c'), 'is the folder of a --set'),
+        (
+            ('knn', 'a.npz', 'b.npz', '--set', 'svhn'),
+            '--set and --cfg-options go with CONFIG CHECKPOINT',
+        ),
+        (
+            ('knn', 'a.npz', 'b.npz', '--cfg-options', 'seed=1'),
+            '--set and --cfg-options go with CONFIG CHECKPOINT',
+        ),
+        (('svm', 'a.npz', 'b.npz', '--seed', '-1'), '--seed must be at least'),
+        (('svm', 'a.npz', 'b.npz', '--shots', '1', '0'), '--shots must be at'),
     ],
 )
 def test_evaluate__unfit_command_line(run_tool, tmp_path, args, message):
     done = run_tool('evaluate.py', *args, cwd=tmp_path)
     assert done.returncode == 1
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            lambda f, y: (f, y[1:]),
+            'features must be (N, C) and labels begin with N, got (29, 7) and',
+        ),
+        (lambda f, y: (f[:, 0], y), 'got (29,) and (29,)'),
+        (lambda f, y: (f, y / 2), 'labels integers, got float32 and float64'),
+        (lambda f, y: (f, y.astype(str)), 'labels integers, got float32 and'),
+    ],
+)
+def test_retrieval__file_of_something_else(
+    files, run_tool, tmp_path, change, message
+):
+    with np.load(files / 'test.npz') as arrays:
+        changed = change(arrays['features'], arrays['labels'])
+    path = save(tmp_path / 'changed.npz', *changed)
+    done = run_tool('evaluate.py', 'retrieval', path)
+    assert done.returncode == 1
+    assert f'error: {path}: ' in done.stderr and message in done.stderr
+
+
+def test_knn__images_of_several_labels(run_tool):
+    done = run_tool('evaluate.py', 'knn', 'a.py', 'b.pth', '--set', 'voc07')
+    assert done.returncode == 2
+    assert "invalid choice: 'voc07'" in done.stderr
+
+
+def test_retrieval__names_a_part_of_a_set(tiny, run_tool, tmp_path):
+    shutil.copytree(tiny / 'val', tmp_path / 'val')
+    record = dict(
+        name='mine', finished=True, subset=True, notes=[],
+        counts=dict(val=9), official=dict(val=90),
+    )  # fmt: skip
+    (tmp_path / 'prepared.json').write_text(json.dumps(record))
+    report, _ = evaluate(
+        run_tool, tmp_path, 'retrieval', tiny / 'tiny.py', 'untrained',
+        '--cfg-options', f'val_dataloader.dataset.data_root={tmp_path}',
+    )  # fmt: skip
+    assert report['source']['subset'] == 'a subset of mine: val 9 of 90'
+
+
+def test_retrieval__of_a_set_reads_the_test_part_alone(
+    tiny, run_tool, sets, tmp_path
+):
+    root = tmp_path / 'aircraft'
+    shutil.copytree(sets / 'aircraft', root)
+    (root / 'data/images_variant_train.txt').unlink()
+    report, _ = evaluate(
+        run_tool, tmp_path, 'retrieval', tiny / 'tiny.py', 'untrained',
+        '--set', 'aircraft', '--data-root', root, '--k', '1',
+    )  # fmt: skip
+    assert report['num_images'] == dict(test=3)
 
 
 @pytest.fixture(scope='module')

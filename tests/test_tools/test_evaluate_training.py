@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 from argparse import Namespace
 
 import pytest
@@ -156,6 +157,20 @@ def test_finetune__trains_the_whole_network_on_a_share(
     # From where the pretraining ended, not from anew.
     key = 'backbone.layer3.0.conv1.weight'
     assert (after[key] - before[key]).norm() < 0.5 * before[key].norm()
+
+
+def test_layers__names_a_part_of_a_set(evaluate, tiny, tmp_path):
+    shutil.copytree(tiny / 'train', tmp_path / 'train')
+    record = dict(
+        name='mine', finished=True, subset=True, notes=[],
+        counts=dict(train=22), official=dict(train=90),
+    )  # fmt: skip
+    (tmp_path / 'prepared.json').write_text(json.dumps(record))
+    key = 'gallery_dataloader.dataset.dataset.data_root'
+    name = write_config(tiny, 'part.py', **{key: str(tmp_path)})
+    args = ('--epochs', 1, '--work-dir', tmp_path / 'run')
+    report = evaluate('layers', *args, config=name)
+    assert report.source['subset'] == 'a subset of mine: train 22 of 90'
 
 
 def test_finetune__listed_names(evaluate, tiny):

@@ -12,9 +12,8 @@ from sklearn.metrics import (
 from torch.nn.functional import normalize
 
 from mmisl.clustering import kmeans
-from mmisl.evaluation import check_labelled
 
-from .inputs import add_inputs, read_inputs
+from .inputs import add_inputs, check_test, read_inputs
 from .report import Report
 
 HELP = 'NMI and ARI of k-means with the classes'
@@ -40,13 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(args: argparse.Namespace) -> Report:
     """Score as the command line says."""
-    parts, source = read_inputs(args)
-    test = parts['test']
-    check_labelled(test.feats, test.labels, test.feats, test.labels)
     if args.runs < 1:
         raise ValueError(f'--runs must be at least 1, got {args.runs}')
+    parts, source = read_inputs(args)
+    test = parts['test']
+    check_test(test)
     labels = test.labels.cpu().numpy()
-    num_clusters = args.clusters or len(set(labels.tolist()))
+    num_clusters = args.clusters
+    if num_clusters is None:
+        num_clusters = len(set(labels.tolist()))
     feats = normalize(test.feats)
     scores: dict[str, list[float]] = dict(nmi=[], ari=[])
     for run in range(args.runs):

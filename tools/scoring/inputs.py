@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ from mmisl.datasets import (
     InstanceDataset,
     transfer_labels,
 )
-from mmisl.datasets.prepared import describe_subset
+from mmisl.datasets.prepared import describe_config_subset, describe_subset
+from mmisl.datasets.transfer_sets import PARTS
 from mmisl.engine import extract_features
+from mmisl.evaluation import check_labelled
 from mmisl.weights import fingerprint
 
 # In place of a checkpoint: weights as a seed initialises them.
@@ -59,7 +62,11 @@ class Part:
 
 
 def add_inputs(
-    parser: argparse.ArgumentParser, *, stage: str, num_parts: int = 2
+    parser: argparse.ArgumentParser,
+    *,
+    stage: str,
+    num_parts: int = 2,
+    several_labels: bool = False,
 ) -> None:
     """Arguments that say what is scored.
 
@@ -67,6 +74,9 @@ def add_inputs(
         parser (argparse.ArgumentParser): Of a subcommand.
         stage (str): Default of ``--stage``.
         num_parts (int): 2 for training and test images, 1 for test images.
+            Defaults to 2.
+        several_labels (bool): Whether sets whose images have several labels
+            can be scored. Defaults to False.
     """
     files = 'TRAIN.npz TEST.npz' if num_parts == 2 else 'TEST.npz'
     parser.add_argument(
@@ -85,14 +95,18 @@ def add_inputs(
     )
     parser.add_argument(
         '--set',
-        choices=tuple(TRANSFER_SETS),
+        choices=[
+            name
+            for name, definition in TRANSFER_SETS.items()
+            if several_labels or not definition.is_multi_label
+        ],
         dest='image_set',
         help='with CONFIG CHECKPOINT: images of this set, its training and\n'
         'validation part together, instead of those of the config',
     )
     parser.add_argument(
         '--data-root',
-        help='folder of the set (default: where\n'
+        help='with --set: its folder (default: where\n'
         'tools/prepare_data.py puts it)',
     )
     parser.set_defaults(num_parts=num_parts)
@@ -110,14 +124,25 @@ def read_inputs(
         or ``test`` alone; and what they are from.
 
     Raises:
-        ConfigError: If the inputs are neither, or images have no labels.
+        ConfigError: If the inputs are neither, an argument does not go with
+            them, or images have no labels.
     """
     names = ('train', 'test')[-args.num_parts :]
+    if args.data_root is not None and args.image_set is None:
+        raise ConfigError(
+            f'--data-root ({args.data_root}) is the folder of a --set, and '
+            'none is named; for other images of a config give --cfg-options'
+        )
     if all(name.endswith('.npz') for name in args.inputs):
         if len(args.inputs) != len(names):
             raise ConfigError(
                 f'{len(names)} files of features are wanted '
                 f'({", ".join(names)}), got {len(args.inputs)}'
+            )
+        if args.image_set is not None or args.cfg_options:
+            raise ConfigError(
+                '--set and --cfg-options go with CONFIG CHECKPOINT; the '
+                'features of a file are what they are'
             )
         start_processes(Config(dict(env_cfg=dict(dist_cfg={}))), args)
         files = dict(zip(names, args.inputs))
@@ -135,7 +160,8 @@ def read_features(path: Path) -> Part:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds no features and labels.
+        ValueError: If it holds no features and labels, or they are not of
+            the same images.
     """
     if not path.is_file():
         raise FileNotFoundError(f'features file {path} does not exist')
@@ -147,7 +173,35 @@ def read_features(path: Path) -> Part:
             f'{path} must hold arrays `features` and `labels`, as '
             'tools/extract_features.py writes them'
         ) from error
-    return Part(torch.from_numpy(feats).float(), torch.from_numpy(labels))
+    if feats.dtype.kind != 'f' or labels.dtype.kind not in 'iu':
+        raise ValueError(
+            f'{path}: features must be floats and labels integers, got '
+            f'{feats.dtype} and {labels.dtype}'
+        )
+    if feats.ndim != 2 or labels.shape[:1] != feats.shape[:1]:
+        raise ValueError(
+            f'{path}: features must be (N, C) and labels begin with N, got '
+            f'{feats.shape} and {labels.shape}'
+        )
+    return Part(
+        torch.from_numpy(feats).float(),
+        torch.from_numpy(labels.astype(np.int64)),
+    )
+
+
+def check_test(test: Part) -> None:
+    """Insist on test images that can be scored by themselves.
+
+    Raises:
+        ValueError: See :func:`mmisl.evaluation.check_labelled`.
+    """
+    check_labelled(
+        test.feats,
+        test.labels,
+        test.feats,
+        test.labels,
+        parts=('test', 'test'),
+    )
 
 
 def encode(
@@ -159,23 +213,29 @@ def encode(
     model, source = load_network(cfg, args, args.stage)
     if args.image_set is None:
         splits = dict(train='train', test='val')
+        loaders = {name: loader_config(cfg, splits[name]) for name in names}
+        subset = describe_config_subset(
+            *(loader['dataset'] for loader in loaders.values())
+        )
         parts = {
-            name: encode_part(
-                model, loader_config(cfg, splits[name]), args.stage
-            )
-            for name in names
+            name: encode_part(model, loader, args.stage)
+            for name, loader in loaders.items()
         }
     else:
         source['set'] = args.image_set
         root = args.data_root or TRANSFER_SETS[args.image_set].data_root
-        if subset := describe_subset(root):
-            source['subset'] = subset
+        subset = describe_subset(root)
         parts = encode_set(
-            model, args.image_set, args.stage, data_root=args.data_root
+            model,
+            args.image_set,
+            args.stage,
+            data_root=args.data_root,
+            parts=PARTS if 'train' in names else names,
         )
         if 'train' in names:
-            parts['train'] = joined(parts['train'], parts['val'])
-        parts = {name: parts[name] for name in names}
+            parts['train'] = joined(parts['train'], parts.pop('val'))
+    if subset is not None:
+        source['subset'] = subset
     check_unchanged(model, source)
     return parts, source
 
@@ -227,13 +287,14 @@ def encode_set(
     *,
     data_root: str | None = None,
     split: int = 0,
+    parts: Sequence[str] = PARTS,
 ) -> dict[str, Part]:
-    """Encode the parts ``train``, ``val`` and ``test`` of a transfer set."""
+    """Encode parts of a transfer set, by default all three."""
     loaders = set_loader_configs(model.cfg, name, data_root, split=split)
     num_classes = TRANSFER_SETS[name].num_classes
     return {
-        part: encode_part(model, loader, stage, num_classes=num_classes)
-        for part, loader in loaders.items()
+        part: encode_part(model, loaders[part], stage, num_classes=num_classes)
+        for part in parts
     }
 
 

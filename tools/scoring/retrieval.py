@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from mmisl.evaluation import check_labelled, retrieval_recall
+from mmisl.evaluation import retrieval_recall
 
-from .inputs import add_inputs, read_inputs
+from .inputs import add_inputs, check_test, read_inputs
 from .report import Report
 
 HELP = 'recall@k among the test images themselves'
@@ -28,7 +28,7 @@ def evaluate(args: argparse.Namespace) -> Report:
     """Score as the command line says."""
     parts, source = read_inputs(args)
     test = parts['test']
-    check_labelled(test.feats, test.labels, test.feats, test.labels)
+    check_test(test)
     return Report(
         retrieval_recall(test.feats, test.labels, ks=args.k),
         split='test',

@@ -23,7 +23,7 @@ HELP = 'linear SVMs, with all labels or few of them (VOC2007)'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command line of this evaluation."""
-    add_inputs(parser, stage='backbone')
+    add_inputs(parser, stage='backbone', several_labels=True)
     parser.add_argument(
         '--shots',
         type=int,
@@ -52,6 +52,10 @@ def evaluate(args: argparse.Namespace) -> Report:
     """Score as the command line says."""
     if args.samples < 1:
         raise ValueError(f'--samples must be at least 1, got {args.samples}')
+    if args.seed < 0:
+        raise ValueError(f'--seed must be at least 0, got {args.seed}')
+    if args.shots and min(args.shots) < 1:
+        raise ValueError(f'--shots must be at least 1, got {args.shots}')
     parts, source = read_inputs(args)
     data = prepare(parts['train'], parts['test'])
     found = linear_svm(*data, seed=args.seed, num_jobs=args.jobs)

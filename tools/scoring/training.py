@@ -23,6 +23,7 @@ from mmengine.dist import get_world_size, init_dist, is_distributed
 from mmengine.registry import RUNNERS
 from train import set_resume
 
+from mmisl.datasets.prepared import describe_config_subset
 from mmisl.engine.unwrapping import unwrap_model
 
 from .labelled_data import Data
@@ -195,16 +196,22 @@ def train_and_test(
     runner.train()
     metrics = runner.test()
     model = unwrap_model(runner.model)
+    source = dict(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        work_dir=cfg.work_dir,
+    )
+    subset = describe_config_subset(
+        data.train['dataset'], data.test['dataset']
+    )
+    if subset is not None:
+        source['subset'] = subset
     report = Report(
         {name.rpartition('/')[2]: metrics[name] for name in metrics},
         split='test',
         num_images=dict(train=data.num_train, test=data.num_test),
         seed=args.seed,
-        source=dict(
-            config=args.config,
-            checkpoint=args.checkpoint,
-            work_dir=cfg.work_dir,
-        ),
+        source=source,
         details=dict(
             num_classes=data.num_classes,
             epochs=args.epochs,
