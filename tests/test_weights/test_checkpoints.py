@@ -105,6 +105,7 @@ def test_read_checkpoint__no_checkpoint(saved, tmp_path):
         short=whole[: len(whole) // 2],
         empty=b'',
         text=b'no checkpoint',
+        memo=b'hello there, no checkpoint',
         code=pickle.dumps(print),
     ).items():
         path = tmp_path / f'{name}.pth'
