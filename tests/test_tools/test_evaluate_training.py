@@ -134,6 +134,21 @@ def test_finetune__resumes_no_run_of_another_command(evaluate, tiny, trained):
         run('--share', 0.5, '--resume')
 
 
+def test_layers__of_an_untrained_network(evaluate, tiny):
+    def run(work_dir, seed):
+        report = evaluate(
+            'layers', '--epochs', 1, '--seed', seed, '--work-dir',
+            tiny / work_dir, checkpoint='untrained',
+        )  # fmt: skip
+        assert report.source['checkpoint'] == 'untrained'
+        return report
+
+    first, again, other = run('raw1', 3), run('raw2', 3), run('raw3', 4)
+    assert first.metrics == again.metrics
+    key = 'backbone_sha256'
+    assert first.details[key] == again.details[key] != other.details[key]
+
+
 def test_finetune__trains_the_whole_network_on_a_share(
     evaluate, tiny, trained
 ):

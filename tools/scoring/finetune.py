@@ -59,9 +59,7 @@ def evaluate(args: argparse.Namespace) -> Report:
         args,
         cfg,
         data,
-        model_config=dict(
-            type='Supervised', checkpoint=args.checkpoint, **_parts(cfg, data)
-        ),
+        model_config=dict(type='Supervised', **_parts(cfg, data)),
         evaluator=dict(type='mmpretrain.Accuracy', topk=topk),
         hooks=[],
         optimizer=dict(nesterov=True),

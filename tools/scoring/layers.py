@@ -44,7 +44,6 @@ def evaluate(args: argparse.Namespace) -> Report:
         image_size=data.image_size,
         pool_values=args.pool_values,
         feature_norm=True,
-        checkpoint=args.checkpoint,
     )
     topk = (1, 5) if data.num_classes >= 5 else (1,)
     report, model = train_and_test(

@@ -26,6 +26,7 @@ from train import set_resume
 from mmisl.datasets.prepared import describe_config_subset
 from mmisl.engine.unwrapping import unwrap_model
 
+from .inputs import UNTRAINED
 from .labelled_data import Data
 from .report import Report
 from .run_record import claim_folder, run_settings
@@ -57,7 +58,11 @@ def add_training_arguments(
         batch_size (int): Default of ``--batch-size``.
     """
     parser.add_argument('config', help='config file of the pretraining')
-    parser.add_argument('checkpoint', help='checkpoint file of it')
+    parser.add_argument(
+        'checkpoint',
+        help=f'checkpoint file of it, or {UNTRAINED!r}: weights as --seed\n'
+        'initialises them',
+    )
     parser.add_argument(
         '--epochs',
         type=int,
@@ -109,7 +114,8 @@ def read_pretraining(args: argparse.Namespace) -> Config:
     if args.seed < 0:
         raise ConfigError(f'--seed ({args.seed}) must be at least 0')
     cfg = load_config(args)
-    check_checkpoint(args.checkpoint)
+    if args.checkpoint != UNTRAINED:
+        check_checkpoint(args.checkpoint)
     if 'backbone' not in (cfg.get('model') or {}):
         raise ConfigError(
             f'model.backbone: missing in {args.config}; give the config of a '
@@ -137,7 +143,8 @@ def train_and_test(
         args (argparse.Namespace): Of :func:`add_training_arguments`.
         pretraining (Config): Of :func:`read_pretraining`.
         data (Data): Of :func:`read_data`.
-        model_config (dict): To train; takes its backbone from the checkpoint.
+        model_config (dict): To train, of a type that takes its backbone from
+            a ``checkpoint``.
         evaluator (dict): Metric of the test.
         hooks (list[dict]): Besides those of every run.
         optimizer (dict, optional): Arguments of SGD besides learning rate and
@@ -147,6 +154,7 @@ def train_and_test(
         tuple[Report, Any]: It, and the model that was trained.
     """
     cfg = _run_config(pretraining)
+    is_trained = args.checkpoint != UNTRAINED
     preprocessor = dict(
         pretraining.model.get('data_preprocessor')
         or pretraining.get('data_preprocessor')
@@ -155,7 +163,10 @@ def train_and_test(
     lr = args.lr * args.batch_size / BASE_BATCH_SIZE
     cfg.merge_from_dict(
         dict(
-            model=model_config,
+            model=dict(
+                model_config,
+                checkpoint=args.checkpoint if is_trained else None,
+            ),
             experiment_name=f'{Path(args.config).stem}_{args.method}',
             data_preprocessor=_plain_preprocessor(preprocessor),
             train_dataloader=data.train,
