@@ -97,7 +97,7 @@ def prepare(args: argparse.Namespace) -> None:
             is found is not the official set.
     """
     image_set = IMAGE_SETS[args.name]
-    target = args.to or Path(image_set.folder)
+    target = own_folder(args.to or Path(image_set.folder))
     record = read_record(target)
     if record is not None and record['finished']:
         check_record(record, args.name, target, subset=args.subset)
@@ -124,6 +124,16 @@ def prepare(args: argparse.Namespace) -> None:
     # An empty folder of that name is replaced.
     os.replace(unfinished, target)
     report(image_set, target, 'is ready')
+
+
+def own_folder(folder: Path) -> Path:
+    """The folder itself, where a link or ``.`` stands for it.
+
+    It is filled beside its name, which has to be on the same disk, and a
+    folder cannot take the place of a link.
+    """
+    stands_for_another = folder.is_symlink() or folder.name in ('', '..')
+    return folder.resolve() if stands_for_another else folder
 
 
 def report(image_set: ImageSet, folder: Path, state: str) -> None:

@@ -52,6 +52,29 @@ def test_prepare__occupied_folder(run, tmp_path):
     assert 'is ready' in run('svhn', '--from', archives)
 
 
+@pytest.mark.parametrize('is_there', [True, False])
+def test_prepare__folder_is_a_link_to_another_disk(run, tmp_path, is_there):
+    tree, archives = write_archives('svhn', tmp_path)
+    disk = tmp_path / 'disk' / 'numbers'
+    disk.parent.mkdir()
+    if is_there:
+        disk.mkdir()
+    Path('data').mkdir()
+    Path('data/svhn').symlink_to(disk)
+    assert f'is ready in {disk}: ' in run('svhn', '--from', archives)
+    assert files_of(disk) == files_of(tree)
+    assert Path('data/svhn').is_symlink()
+    assert 'is already' in run('svhn', '--from', archives)
+    # It was filled on that disk.
+    assert [path.name for path in Path('data').iterdir()] == ['svhn']
+
+
+def test_prepare__into_this_folder(run, tmp_path):
+    tree, archives = write_archives('svhn', tmp_path)
+    run('svhn', '--from', archives, '--to', '.')
+    assert files_of(tmp_path / 'work') == files_of(tree)
+
+
 def test_prepare__another_set_there(run, tmp_path):
     _, archives = write_archives('svhn', tmp_path)
     run('svhn', '--from', archives)
