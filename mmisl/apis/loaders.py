@@ -62,7 +62,11 @@ def loader_config(
 
 
 def set_loader_configs(
-    cfg: Config, name: str, data_root: str | None = None, *, split: int = 0
+    cfg: Config,
+    name: str,
+    data_root: str | Path | None = None,
+    *,
+    split: int = 0,
 ) -> dict[str, dict]:
     """Configs of loaders over a transfer set, for the network of a config.
 
@@ -70,7 +74,7 @@ def set_loader_configs(
         cfg (Config): Of a pretraining run; its network must take RGB as it
             comes from the loader, which those of a transfer set give.
         name (str): Key of ``TRANSFER_SETS``.
-        data_root (str, optional): Folder of the set. Defaults to where
+        data_root (str | Path, optional): Folder of the set. Defaults to where
             ``tools/prepare_data.py`` puts it.
         split (int): Which of the set's ways to part it. Defaults to 0.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path as osp
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ DRAW_SEED = 0
 
 def transfer_loaders(
     name: str,
-    data_root: str | None = None,
+    data_root: str | Path | None = None,
     *,
     split: int = 0,
     batch_size: int = 64,
@@ -30,8 +31,8 @@ def transfer_loaders(
 
     Args:
         name (str): Key of ``TRANSFER_SETS``.
-        data_root (str | None): Folder of the set. None takes that of the
-            set's definition. Defaults to None.
+        data_root (str | Path | None): Folder of the set. None takes that of
+            the set's definition. Defaults to None.
         split (int): Which of the set's ``num_splits`` ways to part it.
             Defaults to 0.
         batch_size (int): Images of a batch. Defaults to 64.
@@ -45,7 +46,8 @@ def transfer_loaders(
     Raises:
         ValueError: If ``name`` or ``split`` is unknown.
     """
-    root = data_root or _definition(name, 'train', split).data_root
+    # mmpretrain's data sets join strings.
+    root = str(data_root or _definition(name, 'train', split).data_root)
     return {
         part: dict(
             batch_size=batch_size,
@@ -75,7 +77,7 @@ def transfer_loaders(
 def transfer_part(
     name: str,
     part: str,
-    data_root: str | None = None,
+    data_root: str | Path | None = None,
     *,
     split: int = 0,
     pipeline: Sequence[dict] | None = None,
@@ -92,8 +94,8 @@ def transfer_part(
     Args:
         name (str): Key of ``TRANSFER_SETS``.
         part (str): ``'train'``, ``'val'`` or ``'test'``.
-        data_root (str | None): Folder of the set. None takes that of the
-            set's definition. Defaults to None.
+        data_root (str | Path | None): Folder of the set. None takes that of
+            the set's definition. Defaults to None.
         split (int): Which of the set's ``num_splits`` ways to part it.
             Defaults to 0.
         pipeline (Sequence[dict] | None): Transforms. None takes
@@ -107,7 +109,7 @@ def transfer_part(
         ValueError: If ``name``, ``part`` or ``split`` is unknown.
     """
     definition = _definition(name, part, split)
-    root = data_root or definition.data_root
+    root = str(data_root or definition.data_root)
     if not osp.isdir(root):
         raise FileNotFoundError(
             f'{root}, the folder of {definition.title}, does not exist; make '

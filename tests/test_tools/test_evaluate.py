@@ -8,9 +8,13 @@ import pytest
 import torch
 from lightly.utils.benchmarking import knn_predict
 from official_sets import loader_root, write_official
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, average_precision_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import normalize as unit_rows
+from sklearn.svm import LinearSVC
 from torch.nn.functional import normalize
+
+from mmisl.clustering import kmeans
 
 NUM_CLASSES = 4
 
@@ -90,9 +94,12 @@ def test_clusters__scores_of_every_run(files, run_tool, tmp_path):
     assert report['metrics']['ari'] == pytest.approx(50 * sum(runs['ari']))
     assert set(report['metrics']) == {'nmi', 'ari'}
     assert 0.1 < runs['nmi'][0] < 1
-    # Of the classes themselves it is 1: the scale of the score.
-    labels = load(files / 'test.npz')[1]
-    assert adjusted_rand_score(labels, labels) == 1
+    # Every run is a k-means of a seed of its own.
+    feats, labels = load(files / 'test.npz')
+    for run in (0, 1):
+        found = kmeans(normalize(feats), NUM_CLASSES, seed=run).assignments
+        score = adjusted_rand_score(labels.numpy(), found.numpy())
+        assert runs['ari'][run] == pytest.approx(score)
 
 
 def test_retrieval__of_the_test_part(files, run_tool, tmp_path):
@@ -276,6 +283,25 @@ def sets(tmp_path_factory):
     return folder
 
 
+def test_extract_features__of_a_set_give_its_scores(
+    tiny, run_tool, sets, trained, tmp_path
+):
+    checkpoint = trained[0] / 'epoch_2.pth'
+    chosen = ('--set', 'aircraft', '--data-root', sets / 'aircraft')
+    direct, _ = evaluate(
+        run_tool, tmp_path, 'retrieval', tiny / 'tiny.py', checkpoint, *chosen
+    )
+    path = tmp_path / 'test.npz'
+    done = run_tool(
+        'extract_features.py', tiny / 'tiny.py', checkpoint, path, *chosen,
+        '--split', 'test',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f'3 features of size 6: {path}' in done.stdout
+    report, _ = evaluate(run_tool, tmp_path, 'retrieval', path)
+    assert report['metrics'] == direct['metrics']
+
+
 def test_transfer__row_of_what_is_there(
     tiny, run_tool, trained, sets, tmp_path
 ):
@@ -337,6 +363,33 @@ def test_svm__on_images_of_several_labels(
     # Of 20 classes most have no image in so small a set.
     assert done.returncode == 1
     assert 'train images with it, and 3 are needed' in done.stderr
+
+
+def test_svm__of_files_with_several_labels(run_tool, tmp_path):
+    rng = np.random.default_rng(0)
+    parts = []
+    for name, num in (('train', 40), ('test', 23)):
+        feats = rng.normal(size=(num, 5)).astype(np.float32)
+        targets = (feats[:, :2] + rng.normal(size=(num, 2)) > 0).astype(int)
+        targets[::7, 1] = -1  # only difficult objects of this class
+        parts += [feats, targets]
+        save(tmp_path / f'{name}.npz', feats, targets)
+    report, _ = evaluate(
+        run_tool, tmp_path, 'svm', tmp_path / 'train.npz',
+        tmp_path / 'test.npz', '--jobs', '1',
+    )  # fmt: skip
+    train, targets, test, expected = parts
+    for column, cost in enumerate(report['details']['costs']):
+        used, judged = (y[:, column] >= 0 for y in (targets, expected))
+        machine = LinearSVC(
+            C=cost, class_weight={1: 2, 0: 1}, random_state=0, max_iter=5000
+        ).fit(unit_rows(train[used]), targets[used, column])
+        score = average_precision_score(
+            expected[judged, column],
+            machine.decision_function(unit_rows(test[judged])),
+        )
+        assert report['details']['ap'][column] == pytest.approx(100 * score)
+    assert 'top1' not in report['metrics']
 
 
 def test_svm__with_few_labels(files, run_tool, tmp_path):
