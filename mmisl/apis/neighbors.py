@@ -73,6 +73,8 @@ def find_neighbors(
     """
     if k < 1:
         raise ValueError(f'k must be at least 1, got {k}')
+    # Listed once: a folder may change while its images are encoded.
+    queries = _files(queries)
     settings = dict(
         stage=stage, batch_size=batch_size, num_workers=num_workers
     )
@@ -81,14 +83,14 @@ def find_neighbors(
         found, exclude, looked_at = asked, arange(len(asked)), queries
         exclude = exclude.to(asked.device)
     else:
-        found = _encode(model, gallery, settings)
-        exclude, looked_at = None, gallery
+        exclude, looked_at = None, _files(gallery)
+        found = _encode(model, looked_at, settings)
     similarity, rows = nearest_rows(asked, found, k, exclude=exclude)
-    return Neighbors(similarity, rows, _files(looked_at))
+    return Neighbors(similarity, rows, looked_at)
 
 
-def _encode(model: BaseModel, images: Images, settings: dict) -> Tensor:
-    return normalize(extract_features(model, images, **settings))
+def _encode(model: BaseModel, files: list[str], settings: dict) -> Tensor:
+    return normalize(extract_features(model, files, **settings))
 
 
 def _files(images: Images) -> list[str]:
