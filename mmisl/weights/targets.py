@@ -18,6 +18,7 @@ from .architectures import (
     describe_network,
     recognise_resnet,
 )
+from .backbone_arguments import unlike_torchvision
 from .preprocessing import META_KEY
 from .sources import Backbone
 
@@ -28,7 +29,6 @@ TARGETS = (*_OPENMMLAB, *_OTHERS)
 # detectron2 tells what it reads by the end of the name.
 SUFFIXES = {target: '.pth' for target in TARGETS} | {'detectron2': '.pkl'}
 
-_CAFFE = "style='caffe'"
 # Names of torchvision and what detectron2 calls them; a block is residual,
 # what is in no stage the stem.
 _DETECTRON2 = (
@@ -66,10 +66,11 @@ def check_target(backbone: Backbone, target: str) -> str | None:
             'mmdet take every backbone that mmisl trains'
         )
     check_resnet(backbone.state, name)
-    if _CAFFE in backbone.config:
+    if argument := unlike_torchvision(backbone.config):
         raise ValueError(
-            f'the backbone was trained with {_CAFFE}, whose strides {target} '
-            'has elsewhere; --to mmpretrain and --to mmdet keep them'
+            f'the backbone was trained with {argument}: with the same keys '
+            f'{target} computes something else; --to mmpretrain and --to '
+            'mmdet can be built as it was trained'
         )
     return name
 

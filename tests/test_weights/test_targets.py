@@ -10,6 +10,7 @@ import pytest
 import torch
 import torchvision
 from backbones import images, make_resnet, randomize, save_run
+from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.models import ResNet, ResNet_CIFAR
 from torch import nn
@@ -230,14 +231,37 @@ def test_check_target__every_key_that_does_not_fit_is_named(tmp_path):
     )
 
 
-def test_check_target__caffe_style(tmp_path):
-    text = (
-        "default_scope = 'mmisl'\nmodel = dict(backbone=dict(style='caffe'))"
+@pytest.mark.parametrize(
+    'argument, shown',
+    [
+        (dict(style='caffe'), "style='caffe'"),
+        (dict(strides=(1, 1, 2, 2)), r'strides=\(1, 1, 2, 2\)'),
+        (dict(dilations=[1, 1, 2, 4]), r'dilations=\(1, 1, 2, 4\)'),
+        (dict(conv_cfg=dict(type='ConvWS')), "conv_cfg={'type': 'ConvWS'}"),
+        (dict(norm_cfg=dict(type='BN', eps=1e-3)), 'norm_cfg.eps=0.001'),
+    ],
+)
+def test_check_target__same_keys_of_another_network(tmp_path, argument, shown):
+    plain = dict(
+        strides=[1, 2, 2, 2], norm_cfg=dict(type='SyncBN', eps=1e-5), depth=50
     )
-    match = "was trained with style='caffe', whose strides timm has elsewhere"
+    for changes, targets in (
+        (plain, ('timm', 'detectron2')),
+        (argument, ('mmdet',)),
+    ):
+        backbone = dict(type='mmpretrain.ResNet', **changes)
+        text = Config(dict(model=dict(backbone=backbone))).pretty_text
+        for target in targets:
+            convert(make_resnet(50), tmp_path, target, cfg=text)
+    match = f'the backbone was trained with {shown}: with the same keys timm'
     with pytest.raises(ValueError, match=match):
         convert(make_resnet(50), tmp_path, 'timm', cfg=text)
-    convert(make_resnet(50), tmp_path, 'mmdet', cfg=text)
+
+
+def test_check_target__config_that_cannot_be_read(tmp_path):
+    # None of it is run.
+    for text in ('', 'model = (', 'model = exit()', 'model = dict(depth=50)'):
+        convert(make_resnet(18), tmp_path, 'timm', cfg=text)
 
 
 def test_write_backbone__unknown_preprocessing(tmp_path):
