@@ -67,6 +67,9 @@ def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
     if args.out is not None and args.out.suffix != '.json':
         raise ValueError(f'--out ({args.out}) must end with .json')
+    if args.out is not None:
+        # Now, and not when hours of work are to be written there.
+        args.out.parent.mkdir(parents=True, exist_ok=True)
     report = METHODS[args.method].evaluate(args)
     if not is_main_process():
         return

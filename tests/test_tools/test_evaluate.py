@@ -217,6 +217,18 @@ def test_evaluate__unfit_command_line(run_tool, tmp_path, args, message):
     assert message in done.stderr
 
 
+def test_evaluate__folder_of_out_cannot_be_made(run_tool, tmp_path):
+    (tmp_path / 'file').write_text('')
+    done = run_tool(
+        'evaluate.py', 'knn', 'a.npz', 'b.npz', '--out',
+        tmp_path / 'file' / 'scores.json',
+    )  # fmt: skip
+    assert done.returncode == 1
+    # Before anything is read.
+    assert 'a.npz' not in done.stderr
+    assert str(tmp_path / 'file') in done.stderr
+
+
 @pytest.mark.parametrize(
     'change, message',
     [
