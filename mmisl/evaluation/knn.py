@@ -10,6 +10,8 @@ from torch.nn.functional import normalize
 
 from mmisl.ops import ShardedRows, all_finite, nearest_rows
 
+from .rank_metric import class_ranks
+
 # Rank of a class that no neighbour voted for: behind every top-k.
 NO_VOTE = torch.iinfo(torch.int64).max
 
@@ -80,29 +82,76 @@ class KNNGallery:
             ValueError: If the queries are not (Q, D), a number is out of
                 range, or a query is NaN or infinite.
         """
+        similarity, nearest = self.neighbors(
+            queries,
+            k,
+            chunk_size=chunk_size,
+            gallery_chunk_size=gallery_chunk_size,
+        )
+        return self.vote(
+            similarity,
+            nearest,
+            num_classes=num_classes,
+            temperature=temperature,
+        )
+
+    def neighbors(
+        self,
+        queries: Tensor,
+        k: int,
+        *,
+        chunk_size: int = 1024,
+        gallery_chunk_size: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Who votes; the first columns are the voters of a smaller k.
+
+        Returns:
+            tuple[Tensor, Tensor]: Cosines (Q, k), falling, float32, and rows
+            (Q, k) int64.
+
+        Raises:
+            ValueError: If the queries are not (Q, D), ``k`` is smaller than
+                1, or a query is NaN or infinite.
+        """
         self._check_queries(queries)
-        if self.num_classes > num_classes:
-            raise ValueError(
-                f'labels must lie in [0, num_classes = {num_classes}), got '
-                f'{self.num_classes - 1} in the gallery'
-            )
-        for name, number in (('k', k), ('temperature', temperature)):
-            if not number > 0:
-                raise ValueError(
-                    f'{name} must be greater than 0, got {number}'
-                )
+        if not k > 0:
+            raise ValueError(f'k must be greater than 0, got {k}')
         # A single call, which with shards every rank makes once.
-        similarity, nearest = nearest_rows(
+        return nearest_rows(
             _unit(queries.to(self.rows.device)),
             self.rows,
             k,
             block_queries=chunk_size,
             block_rows=gallery_chunk_size,
-        )  # (Q, k) each
+        )
+
+    def vote(
+        self,
+        similarity: Tensor,
+        nearest: Tensor,
+        *,
+        num_classes: int,
+        temperature: float = 0.1,
+    ) -> Tensor:
+        """Votes (Q, C) of :meth:`neighbors`; see :func:`knn_votes`.
+
+        Raises:
+            ValueError: If the gallery has a larger label, or ``temperature``
+                is not positive.
+        """
+        if self.num_classes > num_classes:
+            raise ValueError(
+                f'labels must lie in [0, num_classes = {num_classes}), got '
+                f'{self.num_classes - 1} in the gallery'
+            )
+        if not temperature > 0:
+            raise ValueError(
+                f'temperature must be greater than 0, got {temperature}'
+            )
         weights = ((similarity - similarity[:, :1]) / temperature).exp()
         # A vote may be small, but it must not round to none.
         weights = weights.clamp_min(torch.finfo(weights.dtype).tiny)
-        votes = weights.new_zeros(len(queries), num_classes)
+        votes = weights.new_zeros(len(similarity), num_classes)
         return votes.scatter_add_(1, self.labels[nearest], weights)
 
     def _check_queries(self, queries: Tensor) -> None:
@@ -178,9 +227,8 @@ def knn_votes(
 def vote_ranks(votes: Tensor, labels: Tensor) -> Tensor:
     """Rank of the true class among the votes, 0 for the winner.
 
-    Equal votes rank in order of the class number, so the result does not
-    depend on how a sort breaks ties. A class without any vote is never right,
-    not even where fewer than five classes exist.
+    As :func:`class_ranks`, but a class without any vote is never right, not
+    even where fewer than five classes exist.
 
     Args:
         votes (Tensor): (Q, C) float, at least 0.
@@ -189,11 +237,8 @@ def vote_ranks(votes: Tensor, labels: Tensor) -> Tensor:
     Returns:
         Tensor: (Q,) int64; ``NO_VOTE`` where the true class has no vote.
     """
-    labels = labels.to(votes.device)
-    own = votes.gather(1, labels[:, None])  # (Q, 1)
-    classes = torch.arange(votes.size(1), device=votes.device)
-    ahead = (votes > own) | ((votes == own) & (classes < labels[:, None]))
-    return ahead.sum(1).masked_fill(own[:, 0] == 0, NO_VOTE)
+    own = votes.gather(1, labels.to(votes.device)[:, None])
+    return class_ranks(votes, labels).masked_fill(own[:, 0] == 0, NO_VOTE)
 
 
 def knn_accuracy(

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmisl.ops import ShardedRows
 from mmisl.registry import METRICS
 
 from .knn import KNNGallery, count_classes, vote_ranks
+from .rank_metric import RankMetric
 
 # Features (M, D) and labels (M,) of training images.
 Gallery = tuple[Tensor | ShardedRows, Tensor]
 
 
 @METRICS.register_module()
-class KNNMetric(BaseMetric):
+class KNNMetric(RankMetric):
     """kNN accuracy of validation features against one or more galleries.
 
     A gallery is a set of labelled training features: the memory bank, which
@@ -64,6 +64,7 @@ class KNNMetric(BaseMetric):
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(
+            topk,
             collect_device=collect_device,
             prefix=prefix,
             collect_dir=collect_dir,
@@ -74,14 +75,8 @@ class KNNMetric(BaseMetric):
             raise ValueError(
                 f'temperature must be greater than 0, got {temperature}'
             )
-        if not topk or min(topk) < 1:
-            raise ValueError(
-                'topk must hold one or more numbers from 1 on, got '
-                f'{tuple(topk)}'
-            )
         self.k = k
         self.temperature = temperature
-        self.topk = tuple(topk)
         self._galleries: dict[str, KNNGallery] = {}
 
     def set_galleries(self, galleries: Mapping[str, Gallery]) -> None:
@@ -128,30 +123,6 @@ class KNNMetric(BaseMetric):
         }
         for row in range(len(data_samples)):
             self.results.append({name: ranks[name][row] for name in ranks})
-
-    def compute_metrics(self, results: list[dict[str, int]]) -> dict:
-        """Turn ranks into accuracies.
-
-        Args:
-            results (list[dict[str, int]]): Per sample, gallery name to rank.
-
-        Returns:
-            dict[str, float]: ``<gallery>_top<k>`` in percent.
-
-        Raises:
-            ValueError: If there is no result.
-        """
-        if not results:
-            raise ValueError(
-                'KNNMetric saw no sample; is the validation set empty?'
-            )
-        return {
-            f'{name}_top{n}': 100
-            * sum(result[name] < n for result in results)
-            / len(results)
-            for name in results[0]
-            for n in self.topk
-        }
 
     def evaluate(self, size: int) -> dict:
         """Compute the accuracies over all ranks and drop the galleries.

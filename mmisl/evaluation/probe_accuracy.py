@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmisl.registry import METRICS
 
+from .rank_metric import RankMetric, class_ranks
+
 
 @METRICS.register_module()
-class ProbeAccuracy(BaseMetric):
+class ProbeAccuracy(RankMetric):
     """Top-1 and top-5 of every probe, as ``mmisl.LinearProbes`` predicts.
 
     Every image is judged when its batch arrives: what is kept, and exchanged
@@ -47,16 +48,11 @@ class ProbeAccuracy(BaseMetric):
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(
+            topk,
             collect_device=collect_device,
             prefix=prefix,
             collect_dir=collect_dir,
         )
-        if not topk or min(topk) < 1:
-            raise ValueError(
-                'topk must hold one or more numbers from 1 on, got '
-                f'{tuple(topk)}'
-            )
-        self.topk = tuple(topk)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Rank the true class of every image of a batch, by every probe.
@@ -82,30 +78,6 @@ class ProbeAccuracy(BaseMetric):
         for row in range(len(data_samples)):
             self.results.append({stage: ranks[stage][row] for stage in ranks})
 
-    def compute_metrics(self, results: list[dict[str, int]]) -> dict:
-        """Turn ranks into accuracies.
-
-        Args:
-            results (list[dict[str, int]]): Per image, stage to rank.
-
-        Returns:
-            dict[str, float]: ``<stage>_top<k>`` in percent.
-
-        Raises:
-            ValueError: If there is no result.
-        """
-        if not results:
-            raise ValueError(
-                'ProbeAccuracy saw no image; is the validation set empty?'
-            )
-        return {
-            f'{stage}_top{n}': 100
-            * sum(result[stage] < n for result in results)
-            / len(results)
-            for stage in results[0]
-            for n in self.topk
-        }
-
     def _ranks(self, stage: str, scores: Tensor, labels: Tensor) -> list[int]:
         """Classes before the true one, per image; scores are (B, C)."""
         num_classes = scores.size(1)
@@ -119,11 +91,7 @@ class ProbeAccuracy(BaseMetric):
                 f'scores of the probe on {stage} are NaN or infinite; its '
                 'training has diverged: lower optim_wrapper.optimizer.lr'
             )
-        labels = labels.to(scores.device)[:, None]
-        own = scores.gather(1, labels)  # (B, 1)
-        classes = torch.arange(num_classes, device=scores.device)
-        ahead = (scores > own) | ((scores == own) & (classes < labels))
-        return ahead.sum(1).tolist()
+        return class_ranks(scores, labels).tolist()
 
 
 def _field(data_sample: Mapping[str, Any], name: str) -> Any:

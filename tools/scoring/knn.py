@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 import torch
+from mmengine.device import get_device
 from mmengine.dist import all_reduce, get_rank, get_world_size
 
 from mmisl.evaluation import KNNGallery, check_labelled, vote_ranks
@@ -39,14 +40,18 @@ def evaluate(args: argparse.Namespace) -> Report:
     parts, source = read_inputs(args)
     train, test = parts['train'], parts['test']
     check_labelled(train.feats, train.labels, test.feats, test.labels)
-    gallery = KNNGallery(train.feats, train.labels)
+    if min(args.k) < 1:
+        raise ValueError(f'--k must be at least 1, got {min(args.k)}')
+    gallery = KNNGallery(train.feats.to(get_device()), train.labels)
     share = slice(get_rank(), None, get_world_size())
+    # One search serves every k.
+    similarity, nearest = gallery.neighbors(test.feats[share], max(args.k))
     metrics = {}
     for k in args.k:
-        votes = gallery.votes(
-            test.feats[share],
+        votes = gallery.vote(
+            similarity[:, :k],
+            nearest[:, :k],
             num_classes=gallery.num_classes,
-            k=k,
             temperature=args.temperature,
         )
         ranks = vote_ranks(votes, test.labels[share])
