@@ -21,20 +21,17 @@ import torch
 from common import (
     ConfigError,
     add_launcher_arguments,
-    check_checkpoint,
-    check_config,
     load_config,
     make_parser,
     run_tool,
-    start_processes,
 )
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from scoring.inputs import UNTRAINED, load_network
 
 from mmisl.apis import (
     STAGES,
     build_loader,
-    init_model,
     loader_config,
     set_loader_configs,
 )
@@ -49,7 +46,11 @@ from mmisl.engine import extract_features
 def parse_args() -> argparse.Namespace:
     """Command line of this tool."""
     parser = make_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint',
+        help=f'checkpoint file, or {UNTRAINED!r}: weights as a seed\n'
+        'initialises them',
+    )
     parser.add_argument('out', type=Path, help='file to write, .npz')
     parser.add_argument(
         '--split',
@@ -91,15 +92,10 @@ def extract(args: argparse.Namespace) -> None:
     if args.out.suffix != '.npz':
         raise ValueError(f'OUT ({args.out}) must end with .npz')
     cfg = load_config(args)
-    check_checkpoint(args.checkpoint)
-    check_config(cfg, required=('model',))
-    start_processes(cfg, args)
+    model, _ = load_network(cfg, args, args.stage)
     loader, dataset = build_loader(images_wanted(cfg, args))
     features = extract_features(
-        init_model(cfg, args.checkpoint, stage=args.stage),
-        loader,
-        dataset.num_instances,
-        mode=STAGES[args.stage],
+        model, loader, dataset.num_instances, mode=STAGES[args.stage]
     )
     if is_main_process():
         labels = dataset.labels()

@@ -14,12 +14,10 @@ from torch.utils.data import DataLoader
 
 from mmisl.config_check import ConfigError
 from mmisl.datasets import InstanceDataset, list_images, transfer_loaders
+from mmisl.weights import turning_flag
 
 # Which loader of a config holds a split under the test transforms.
 SPLITS = dict(train='gallery_dataloader', val='val_dataloader')
-
-# What makes a data preprocessor turn RGB into BGR, or BGR into RGB.
-_TURNING = ('to_rgb', 'bgr_to_rgb', 'rgb_to_bgr')
 
 # A folder, or image files one by one.
 Images = str | Path | Sequence[str | Path]
@@ -89,10 +87,9 @@ def set_loader_configs(
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get(
         'data_preprocessor', {}
     )
-    turning = [flag for flag in _TURNING if preprocessor.get(flag)]
-    if turning:
+    if flag := turning_flag(preprocessor):
         raise ConfigError(
-            f'data_preprocessor.{turning[0]} turns the colours round, but '
+            f'data_preprocessor.{flag} turns the colours round, but '
             'images of transfer sets are RGB from the loader on; set it to '
             'False, and mean and std to the order RGB, if that is what the '
             'network was trained on'

@@ -11,6 +11,7 @@ from .config_preprocessing import (
     check_config_preprocessing,
     known_preprocessing,
     preprocessing_of,
+    turning_flag,
 )
 from .fingerprint import fingerprint, fingerprints
 from .preprocessing import (
@@ -52,5 +53,6 @@ __all__ = [
     'recognise_resnet',
     'stored_preprocessing',
     'take_backbone',
+    'turning_flag',
     'write_backbone',
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 # What computes features: a checkpoint also holds bank, graph and miner.
-ENCODER = ('backbone.', 'neck.')
+BACKBONE = 'backbone.'
+ENCODER = (BACKBONE, 'neck.')
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -75,6 +76,16 @@ def encoder_state(
     return {k: v for k, v in state.items() if k.startswith(tuple(prefixes))}
 
 
+def backbone_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """Entries of a checkpoint below ``backbone.``, without that prefix.
+
+    Args:
+        checkpoint (dict[str, Any]): From :func:`read_checkpoint`.
+    """
+    state = encoder_state(checkpoint, (BACKBONE,))
+    return {key.removeprefix(BACKBONE): v for key, v in state.items()}
+
+
 def load_encoder(
     model: nn.Module, path: str | Path, parts: Sequence[str] = ENCODER
 ) -> dict[str, Any]:
@@ -119,10 +130,7 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> dict[str, Any]:
             those of the backbone.
     """
     checkpoint = read_checkpoint(path)
-    state = {
-        key.removeprefix('backbone.'): value
-        for key, value in encoder_state(checkpoint, ('backbone.',)).items()
-    }
+    state = backbone_state(checkpoint)
     _copy_into(backbone, backbone.state_dict(), state, path)
     return checkpoint
 
@@ -146,21 +154,35 @@ def key_mismatch(expected: set[str], given: set[str]) -> str:
     return '; it '.join(complaints)
 
 
+def state_mismatch(
+    expected: Mapping[str, Tensor],
+    given: Mapping[str, Tensor],
+    *,
+    owner: str = 'model',
+) -> str:
+    """As :func:`key_mismatch`, then the first entry of another shape.
+
+    ``owner`` is what the message calls the side of ``expected``.
+    """
+    complaint = key_mismatch(set(expected), set(given))
+    if complaint:
+        return complaint
+    for key, value in given.items():
+        if value.shape != expected[key].shape:
+            return (
+                f'has {key} of shape {tuple(value.shape)}, the {owner} of '
+                f'{tuple(expected[key].shape)}'
+            )
+    return ''
+
+
 def _copy_into(
     model: nn.Module,
     expected: dict[str, Tensor],
     state: dict[str, Tensor],
     path: str | Path,
 ) -> None:
-    complaint = key_mismatch(set(expected), set(state))
-    if not complaint:
-        for key, value in state.items():
-            if value.shape != expected[key].shape:
-                complaint = (
-                    f'has {key} of shape {tuple(value.shape)}, the model of '
-                    f'{tuple(expected[key].shape)}'
-                )
-                break
+    complaint = state_mismatch(expected, state)
     if complaint:
         raise ValueError(
             f'the checkpoint {path} {complaint}. Use the config it was '

@@ -31,6 +31,12 @@ _TURNING = dict(NumpyToPIL='to_rgb', PILToNumpy='to_bgr', ToNumpy='to_bgr')
 _OTHER_ORDER = dict(rgb='bgr', bgr='rgb')
 
 
+def turning_flag(preprocessor: Mapping[str, Any]) -> str | None:
+    """Argument by which a data preprocessor turns the channels round."""
+    flags = ('to_rgb', 'bgr_to_rgb', 'rgb_to_bgr')
+    return next((flag for flag in flags if preprocessor.get(flag)), None)
+
+
 class UnknownPreprocessing(ValueError):
     """A config does not tell what its network sees."""
 
@@ -64,9 +70,7 @@ def preprocessing_of(cfg: Mapping[str, Any]) -> Preprocessing:
             'which order colours come'
         )
     order = _one_order(orders)
-    if any(
-        preprocessor.get(f) for f in ('to_rgb', 'bgr_to_rgb', 'rgb_to_bgr')
-    ):
+    if turning_flag(preprocessor):
         order = _OTHER_ORDER[order]
     return Preprocessing(
         order,

@@ -15,9 +15,9 @@ from .architectures import (
     describe_network,
     recognise_resnet,
 )
+from .checkpoints import BACKBONE
 from .preprocessing import IMAGENET, Preprocessing, stored_preprocessing
 
-_BACKBONE = 'backbone.'
 # How a config inside a checkpoint shows that mmisl wrote it.
 _MMISL_CONFIG = "default_scope = 'mmisl'"
 
@@ -79,14 +79,14 @@ SOURCES = {
         True,
     ),
     'mmpretrain': Source(
-        _BACKBONE,
+        BACKBONE,
         (*_OPENMMLAB_OTHERS, 'encoder_k', 'queue', 'queue_ptr'),
         IMAGENET,
         False,
     ),
     # Before version 1.0 MoCo's backbone lay in encoder_q as well.
     'mmselfsup': Source(
-        _BACKBONE,
+        BACKBONE,
         (
             *_OPENMMLAB_OTHERS,
             'encoder_q',
@@ -100,7 +100,7 @@ SOURCES = {
         False,
     ),
     'mmisl': Source(
-        _BACKBONE,
+        BACKBONE,
         (
             *_OPENMMLAB_OTHERS,
             'memory',
@@ -176,7 +176,7 @@ def guess_source(checkpoint: Mapping[str, Any]) -> str:
         return 'mmisl'
     if any(key.startswith('encoder_q.') for key in state):
         return 'mmselfsup'
-    if any(key.startswith(_BACKBONE) for key in state):
+    if any(key.startswith(BACKBONE) for key in state):
         return 'mmpretrain'
     return 'torchvision'
 

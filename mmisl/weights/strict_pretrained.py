@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -11,10 +12,8 @@ from torch import Tensor, nn
 
 from mmisl.registry import WEIGHT_INITIALIZERS
 
-from .checkpoints import encoder_state, key_mismatch, read_checkpoint
+from .checkpoints import backbone_state, read_checkpoint, state_mismatch
 from .preprocessing import stored_preprocessing
-
-_BACKBONE = 'backbone.'
 
 
 @WEIGHT_INITIALIZERS.register_module()
@@ -65,9 +64,11 @@ class StrictPretrained:
             FileNotFoundError: If there is no such file.
             ValueError: See above.
         """
-        module.load_state_dict(self.matching_state(module), strict=False)
+        checkpoint = read_checkpoint(self.checkpoint)
+        state = self._match(module, checkpoint)
+        module.load_state_dict(state, strict=False)
         _protect(module)
-        seen = stored_preprocessing(read_checkpoint(self.checkpoint))
+        seen = stored_preprocessing(checkpoint)
         print_log(
             f'{type(module).__name__} has the weights of {self.checkpoint}, '
             f'trained on {seen or "images of unknown colour order"}',
@@ -85,23 +86,16 @@ class StrictPretrained:
             FileNotFoundError: If there is no such file.
             ValueError: If it does not match.
         """
-        checkpoint = read_checkpoint(self.checkpoint)
-        state = {
-            key.removeprefix(_BACKBONE): value
-            for key, value in encoder_state(checkpoint, (_BACKBONE,)).items()
-        }
+        return self._match(module, read_checkpoint(self.checkpoint))
+
+    def _match(
+        self, module: nn.Module, checkpoint: dict[str, Any]
+    ) -> dict[str, Tensor]:
         # What was converted for other toolboxes has no prefix.
-        state = state or checkpoint['state_dict']
-        own = module.state_dict()
+        state = backbone_state(checkpoint) or checkpoint['state_dict']
         state = _without(state, self.leave_out, 'leave_out')
-        expected = _without(own, self.keep, 'keep')
-        complaint = key_mismatch(set(expected), set(state))
-        for key in sorted(expected.keys() & state.keys()):
-            if not complaint and expected[key].shape != state[key].shape:
-                complaint = (
-                    f'has {key} of shape {tuple(state[key].shape)}, the '
-                    f'module of {tuple(expected[key].shape)}'
-                )
+        expected = _without(module.state_dict(), self.keep, 'keep')
+        complaint = state_mismatch(expected, state, owner='module')
         if complaint:
             raise ValueError(
                 f'{type(module).__name__} cannot take its weights from '

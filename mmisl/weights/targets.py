@@ -19,6 +19,7 @@ from .architectures import (
     recognise_resnet,
 )
 from .backbone_arguments import unlike_torchvision
+from .checkpoints import BACKBONE
 from .preprocessing import META_KEY
 from .sources import Backbone
 
@@ -150,7 +151,7 @@ def _dump(
         )
         pickle.dump(content, file)
         return
-    prefix = 'backbone.' if target == 'mmisl' else ''
+    prefix = BACKBONE if target == 'mmisl' else ''
     # Copies: a tensor that is mapped may be part of a larger storage.
     weights = {f'{prefix}{key}': value.clone() for key, value in state.items()}
     torch.save(dict(meta=meta, state_dict=weights), file)

@@ -32,18 +32,23 @@ def scikit(feats, labels, inverse_penalty):
     return torch.from_numpy(model.coef_), torch.from_numpy(model.intercept_)
 
 
-@pytest.mark.parametrize('inverse_penalty', [1e-3, 1.0, 1e3])
-@pytest.mark.parametrize('num, width', [(61, 7), (13, 29)])
-def test_fit_softmax__reaches_the_minimum(num, width, inverse_penalty):
-    feats, labels = make(num, width)
-    axes = PrincipalAxes(feats, rescale=False)
-    found = fit_softmax(
+def fit(axes, labels, inverse_penalty, **kwargs):
+    return fit_softmax(
         axes.rows,
         axes.energy,
         labels,
         num_classes=NUM_CLASSES,
         inverse_penalty=inverse_penalty,
+        **kwargs,
     )
+
+
+@pytest.mark.parametrize('inverse_penalty', [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize('num, width', [(61, 7), (13, 29)])
+def test_fit_softmax__reaches_the_minimum(num, width, inverse_penalty):
+    feats, labels = make(num, width)
+    axes = PrincipalAxes(feats, rescale=False)
+    found = fit(axes, labels, inverse_penalty)
     assert found.converged
     best = objective(
         feats.double(),
@@ -68,13 +73,7 @@ def test_fit_softmax__predicts_as_scikit_learn():
     feats, labels = make(80, 6)
     others, _ = make(53, 6)
     axes = PrincipalAxes(feats, rescale=False)
-    found = fit_softmax(
-        axes.rows,
-        axes.energy,
-        labels,
-        num_classes=NUM_CLASSES,
-        inverse_penalty=1.0,
-    )
+    found = fit(axes, labels, 1.0)
     model = LogisticRegression(C=1.0, tol=1e-10, max_iter=50_000)
     model.fit(feats.numpy(), labels.numpy())
     expected = torch.from_numpy(model.predict(others.numpy()))
@@ -87,13 +86,7 @@ def test_fit_softmax__columns_without_energy_change_nothing():
     objectives = []
     for rows in (feats, dead):
         axes = PrincipalAxes(rows, rescale=True)
-        found = fit_softmax(
-            axes.rows,
-            axes.energy,
-            labels,
-            num_classes=NUM_CLASSES,
-            inverse_penalty=1e4,
-        )
+        found = fit(axes, labels, 1e4)
         assert found.converged
         objectives.append(found.objective)
     assert objectives[0] == pytest.approx(objectives[1], rel=1e-4)
@@ -102,14 +95,7 @@ def test_fit_softmax__columns_without_energy_change_nothing():
 def test_fit_softmax__stopped_before_its_end():
     feats, labels = make(61, 7)
     axes = PrincipalAxes(feats, rescale=True)
-    found = fit_softmax(
-        axes.rows,
-        axes.energy,
-        labels,
-        num_classes=NUM_CLASSES,
-        inverse_penalty=1e3,
-        max_iters=2,
-    )
+    found = fit(axes, labels, 1e3, max_iters=2)
     assert not found.converged
 
 

@@ -1,7 +1,9 @@
 """tools/evaluate.py, as a user runs it."""
 
+import importlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,11 @@ from sklearn.preprocessing import normalize as unit_rows
 from sklearn.svm import LinearSVC
 from torch.nn.functional import normalize
 
+from mmisl.apis import init_model
 from mmisl.clustering import kmeans
+from mmisl.engine import extract_features
 
+ROOT = Path(__file__).resolve().parents[2]
 NUM_CLASSES = 4
 
 
@@ -414,3 +419,35 @@ def test_svm__with_few_labels(files, run_tool, tmp_path):
     assert len(report['details']['map_1shot']) == 2
     assert 50 < metrics['map_15shot'] <= 100
     assert 50 < metrics['top1'] < 100
+
+
+def test_encode_set__splits_share_their_images(tiny, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    inputs = importlib.import_module('scoring.inputs')
+    write_official('caltech101', tmp_path)
+    root = str(loader_root('caltech101', tmp_path))
+    model = init_model(tiny / 'tiny.py', device='cpu')
+    encoded = []
+
+    def counting(model, loader, num_samples, **kwargs):
+        encoded.append(num_samples)
+        return extract_features(model, loader, num_samples, **kwargs)
+
+    monkeypatch.setattr(inputs, 'extract_features', counting)
+    known = {}
+    for split in range(3):
+        kwargs = dict(data_root=root, split=split)
+        shared = inputs.encode_set(
+            model, 'caltech101', 'backbone', known=known, **kwargs
+        )
+        if split == 0:
+            assert sum(encoded) == len(known)
+            first = shared
+        else:
+            assert encoded == []
+        alone = inputs.encode_set(model, 'caltech101', 'backbone', **kwargs)
+        for part, features in alone.items():
+            torch.testing.assert_close(shared[part].feats, features.feats)
+            assert torch.equal(shared[part].labels, features.labels)
+        encoded.clear()
+    assert not torch.equal(shared['val'].feats, first['val'].feats)

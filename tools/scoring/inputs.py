@@ -288,12 +288,18 @@ def encode_set(
     data_root: str | None = None,
     split: int = 0,
     parts: Sequence[str] = PARTS,
+    known: dict[str, Tensor] | None = None,
 ) -> dict[str, Part]:
-    """Encode parts of a transfer set, by default all three."""
+    """Encode parts of a transfer set, by default all three.
+
+    ``known`` keeps the features by file, for another split of the images.
+    """
     loaders = set_loader_configs(model.cfg, name, data_root, split=split)
     num_classes = TRANSFER_SETS[name].num_classes
     return {
-        part: encode_part(model, loaders[part], stage, num_classes=num_classes)
+        part: encode_part(
+            model, loaders[part], stage, num_classes=num_classes, known=known
+        )
         for part in parts
     }
 
@@ -304,8 +310,18 @@ def encode_part(
     stage: str,
     *,
     num_classes: int | None = None,
+    known: dict[str, Tensor] | None = None,
 ) -> Part:
     """Encode the images of a loader.
+
+    Args:
+        model (BaseModel): From ``init_model``.
+        loader_cfg (dict): Config of the loader.
+        stage (str): Key of ``STAGES``.
+        num_classes (int, optional): Of a transfer set, whose labels may be
+            several an image.
+        known (dict[str, Tensor], optional): Features by file. Where it has
+            all of these images none is encoded; else they are added to it.
 
     Raises:
         ConfigError: If not every image has a label.
@@ -315,9 +331,17 @@ def encode_part(
         labels = split_labels(dataset)
     else:
         labels = transfer_labels(dataset, num_classes)
+    files: list[str] = []
+    if known is not None:
+        rows = range(dataset.num_instances)
+        files = [dataset.get_info(row)['img_path'] for row in rows]
+        if known.keys() >= set(files):
+            return Part(torch.stack([known[file] for file in files]), labels)
     feats = extract_features(
         model, loader, dataset.num_instances, mode=STAGES[stage]
     )
+    if known is not None:
+        known.update(zip(files, feats))
     return Part(feats, labels)
 
 

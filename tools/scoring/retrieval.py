@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmengine.device import get_device
+
 from mmisl.evaluation import retrieval_recall
 
 from .inputs import add_inputs, check_test, read_inputs
@@ -30,7 +32,7 @@ def evaluate(args: argparse.Namespace) -> Report:
     test = parts['test']
     check_test(test)
     return Report(
-        retrieval_recall(test.feats, test.labels, ks=args.k),
+        retrieval_recall(test.feats.to(get_device()), test.labels, ks=args.k),
         split='test',
         num_images=dict(test=len(test.labels)),
         seed=None,

@@ -25,6 +25,7 @@ from train import set_resume
 
 from mmisl.datasets.prepared import describe_config_subset
 from mmisl.engine.unwrapping import unwrap_model
+from mmisl.weights import turning_flag
 
 from .inputs import UNTRAINED
 from .labelled_data import Data
@@ -247,12 +248,11 @@ def _run_config(pretraining: Config) -> Config:
 
 def _plain_preprocessor(preprocessor: dict) -> dict:
     """Colours and statistics of a preprocessor, without what it augments."""
-    flips = ('to_rgb', 'bgr_to_rgb', 'rgb_to_bgr')
     return dict(
         type='mmpretrain.ClsDataPreprocessor',
         mean=preprocessor.get('mean'),
         std=preprocessor.get('std'),
-        to_rgb=any(preprocessor.get(flip) for flip in flips),
+        to_rgb=turning_flag(preprocessor) is not None,
     )
 
 

@@ -28,6 +28,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.model import BaseModel
 from rich.console import Console
+from torch import Tensor
 
 from mmisl.datasets import TRANSFER_SETS
 from mmisl.evaluation import TRANSFER_GRID, linear_probe
@@ -131,9 +132,16 @@ def score_set(model: BaseModel, name: str, root: Path) -> dict[str, Any]:
     """Score of one set, a mean over its splits, in percent."""
     definition = TRANSFER_SETS[name]
     scores, chosen, sizes = [], [], {}
+    # Splits part the same images, each of which is encoded once.
+    known: dict[str, Tensor] | None = {} if definition.num_splits > 1 else None
     for split in range(definition.num_splits):
         parts = encode_set(
-            model, name, 'backbone', data_root=str(root), split=split
+            model,
+            name,
+            'backbone',
+            data_root=str(root),
+            split=split,
+            known=known,
         )
         sizes = {part: len(parts[part].labels) for part in parts}
         train = joined(parts['train'], parts['val'])
