@@ -26,6 +26,13 @@ parts = [
     registry.WEIGHT_INITIALIZERS.build(
         dict(type='mmisl.StrictPretrained', checkpoint='a.pth')
     ),
+    registry.WEIGHT_INITIALIZERS.build(
+        dict(
+            type='mmisl.PretrainedParts',
+            checkpoint='a.pth',
+            parts=dict(backbone=dict()),
+        )
+    ),
     registry.METRICS.build(dict(type='mmisl.KNNMetric')),
     registry.DATASETS.build(cfg.images),
 ]
@@ -46,6 +53,7 @@ mmisl.models.backbones.alexnet_bn AlexNetBN
 mmisl.engine.hooks.memory_bank_hook MemoryBankHook
 mmisl.engine.hooks.preprocessing_check_hook PreprocessingCheckHook
 mmisl.weights.strict_pretrained StrictPretrained
+mmisl.weights.pretrained_parts PretrainedParts
 mmisl.evaluation.knn_metric KNNMetric
 mmisl.datasets.instance_dataset InstanceDataset
 """

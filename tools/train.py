@@ -145,13 +145,13 @@ def find_checkpoint(work_dir: Path) -> Path | None:
         last = Path(pointer.read_text().strip())
         if last.is_file() and is_whole(last):
             return last
-    epochs = {
+    steps = {
         int(match[1]): path
-        for path in work_dir.glob('epoch_*.pth')
-        if (match := re.fullmatch(r'epoch_(\d+)', path.stem))
+        for path in work_dir.glob('*.pth')
+        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
         and is_whole(path)
     }
-    return epochs[max(epochs)] if epochs else None
+    return steps[max(steps)] if steps else None
 
 
 if __name__ == '__main__':

@@ -21,6 +21,7 @@ from .preprocessing import (
     check_preprocessing,
     stored_preprocessing,
 )
+from .pretrained_parts import PretrainedParts
 from .sources import SOURCES, Backbone, guess_source, take_backbone
 from .strict_pretrained import StrictPretrained, check_loaded
 from .targets import TARGETS, check_target, detectron2_key, write_backbone
@@ -33,6 +34,7 @@ __all__ = [
     'TARGETS',
     'Backbone',
     'Preprocessing',
+    'PretrainedParts',
     'StrictPretrained',
     'UnknownPreprocessing',
     'check_config_preprocessing',

@@ -76,14 +76,25 @@ def encoder_state(
     return {k: v for k, v in state.items() if k.startswith(tuple(prefixes))}
 
 
-def backbone_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """Entries of a checkpoint below ``backbone.``, without that prefix.
+def part_state(
+    checkpoint: dict[str, Any], prefix: str = BACKBONE
+) -> dict[str, Tensor]:
+    """Entries of a checkpoint below a prefix, without it.
 
     Args:
         checkpoint (dict[str, Any]): From :func:`read_checkpoint`.
+        prefix (str): Such as ``'backbone.layer4.'``. In a file that was
+            converted for another toolbox all is the backbone's, without
+            ``'backbone.'``. Defaults to ``'backbone.'``.
     """
-    state = encoder_state(checkpoint, (BACKBONE,))
-    return {key.removeprefix(BACKBONE): v for key, v in state.items()}
+    state = checkpoint['state_dict']
+    if not encoder_state(checkpoint, (BACKBONE,)):
+        state = {BACKBONE + key: value for key, value in state.items()}
+    return {
+        key.removeprefix(prefix): value
+        for key, value in state.items()
+        if key.startswith(prefix)
+    }
 
 
 def load_encoder(
@@ -130,7 +141,7 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> dict[str, Any]:
             those of the backbone.
     """
     checkpoint = read_checkpoint(path)
-    state = backbone_state(checkpoint)
+    state = part_state(checkpoint)
     _copy_into(backbone, backbone.state_dict(), state, path)
     return checkpoint
 

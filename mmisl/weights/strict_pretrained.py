@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from mmisl.registry import WEIGHT_INITIALIZERS
 
-from .checkpoints import backbone_state, read_checkpoint, state_mismatch
+from .checkpoints import (
+    BACKBONE,
+    part_state,
+    read_checkpoint,
+    state_mismatch,
+)
 from .preprocessing import stored_preprocessing
 
 
@@ -40,6 +45,9 @@ class StrictPretrained:
         keep (Sequence[str]): Beginnings of keys of the module that the
             checkpoint does not have and that stay as they are. Defaults
             to ().
+        prefix (str): Where the weights lie in the checkpoint; with
+            ``'neck.fc6.'`` another module than a backbone gets its own.
+            Defaults to ``'backbone.'``.
 
     Raises:
         ValueError: If a name in ``leave_out`` or ``keep`` fits no key, or the
@@ -52,10 +60,12 @@ class StrictPretrained:
         leave_out: Sequence[str] = (),
         *,
         keep: Sequence[str] = (),
+        prefix: str = BACKBONE,
     ) -> None:
         self.checkpoint = checkpoint
         self.leave_out = tuple(leave_out)
         self.keep = tuple(keep)
+        self.prefix = prefix
 
     def __call__(self, module: nn.Module) -> None:
         """Load the weights into ``module``.
@@ -91,8 +101,13 @@ class StrictPretrained:
     def _match(
         self, module: nn.Module, checkpoint: dict[str, Any]
     ) -> dict[str, Tensor]:
-        # What was converted for other toolboxes has no prefix.
-        state = backbone_state(checkpoint) or checkpoint['state_dict']
+        state = part_state(checkpoint, self.prefix)
+        if not state:
+            raise ValueError(
+                f'{self.checkpoint} holds nothing below {self.prefix!r}, '
+                f'which {type(module).__name__} would need; give a checkpoint '
+                'of a run whose network has that part'
+            )
         state = _without(state, self.leave_out, 'leave_out')
         expected = _without(module.state_dict(), self.keep, 'keep')
         complaint = state_mismatch(expected, state, owner='module')

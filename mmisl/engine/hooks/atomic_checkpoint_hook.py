@@ -48,7 +48,8 @@ class AtomicCheckpointHook(CheckpointHook):
       done once more by a run that resumes.
 
     Args:
-        interval (int): Encoder epochs between checkpoints. Defaults to 1.
+        interval (int): Encoder epochs between checkpoints, or iterations
+            where ``by_epoch`` is False. Defaults to 1.
         max_keep_ckpts (int): Checkpoints kept besides the best.
             Defaults to 2.
         save_best (str, optional): Metric whose best checkpoint is kept, such
@@ -58,6 +59,8 @@ class AtomicCheckpointHook(CheckpointHook):
         strict (bool): Whether loading is strict. Defaults to True.
         after_mining (bool): Whether to save after each mining stage as well.
             Defaults to True.
+        by_epoch (bool): False for a run that counts iterations, as that of a
+            detector. Defaults to True.
     """
 
     def __init__(
@@ -69,9 +72,11 @@ class AtomicCheckpointHook(CheckpointHook):
         rule: str = 'greater',
         strict: bool = True,
         after_mining: bool = True,
+        by_epoch: bool = True,
     ) -> None:
         super().__init__(
             interval=interval,
+            by_epoch=by_epoch,
             max_keep_ckpts=max_keep_ckpts,
             save_best=save_best,
             rule=rule if save_best else None,
@@ -90,7 +95,8 @@ class AtomicCheckpointHook(CheckpointHook):
         kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
         self.keep_ckpt_ids = deque(kept)
         self.preprocessing = known_preprocessing(runner.cfg)
-        start = unwrap_model(runner.model).checkpoint
+        # A model of another toolbox, such as a detector, has none.
+        start = getattr(unwrap_model(runner.model), 'checkpoint', None)
         if start is not None:
             check_config_preprocessing(
                 runner.cfg, read_checkpoint(start), start
@@ -106,11 +112,16 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse weights that are not finite; keep plain values only."""
+        step = (
+            f'epoch {runner.epoch + 1}'
+            if self.by_epoch
+            else f'iteration {runner.iter + 1}'
+        )
         for name, value in checkpoint['state_dict'].items():
             if value.is_floating_point() and not value.isfinite().all():
                 raise RuntimeError(
-                    f'{name} holds NaN or infinity after epoch '
-                    f'{runner.epoch + 1}, so no checkpoint was written and '
+                    f'{name} holds NaN or infinity after '
+                    f'{step}, so no checkpoint was written and '
                     'the earlier ones are untouched; resume from them with a '
                     'lower learning rate, or without --amp'
                 )
@@ -188,7 +199,10 @@ class AtomicCheckpointHook(CheckpointHook):
         if not self.is_better_than[key](metrics[key], best):
             return
         previous = hub.runtime_info.get('best_ckpt')
-        name = f'best_{key.replace("/", "_")}_epoch_{runner.epoch}.pth'
+        step = self.filename_tmpl.format(
+            runner.epoch if self.by_epoch else runner.iter
+        )
+        name = f'best_{key.replace("/", "_")}_{step}'
         hub.update_info('best_score', metrics[key])
         hub.update_info('best_ckpt', str(Path(self.out_dir, name)))
         meta = dict(epoch=runner.epoch, iter=runner.iter)
@@ -205,7 +219,7 @@ class AtomicCheckpointHook(CheckpointHook):
         partial = Path(self.out_dir, f'{name}.partial')
         try:
             # A bank that is split over the ranks is saved whole.
-            memory = unwrap_model(runner.model).memory
+            memory = getattr(unwrap_model(runner.model), 'memory', None)
             with nullcontext() if memory is None else memory.collected():
                 runner.save_checkpoint(
                     self.out_dir, partial.name, meta=dict(meta)

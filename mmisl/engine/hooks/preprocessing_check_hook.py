@@ -12,6 +12,7 @@ from torch import nn
 
 from mmisl.registry import HOOKS
 from mmisl.weights import (
+    PretrainedParts,
     StrictPretrained,
     check_loaded,
     check_preprocessing,
@@ -28,11 +29,13 @@ class PreprocessingCheckHook(Hook):
     """Compares colours, mean and std of a run with those of its weights.
 
     Before training it looks up every checkpoint that a
-    :class:`mmisl.StrictPretrained` loaded, and ``load_from``; each has to
-    say what it was trained on, and the data preprocessor and pipelines of
-    the run have to show the same. It also insists that what was loaded is
-    still there, unless ``load_from`` or a resume has replaced it. Works with
-    any runner of mmengine, so with mmdet and mmpretrain:
+    :class:`mmisl.StrictPretrained` or :class:`mmisl.PretrainedParts` loaded,
+    and ``load_from``; each has to say what it was trained on, and the data
+    preprocessor and pipelines of the run have to show the same. It also
+    insists that what was loaded is still there, unless ``load_from`` or a
+    resume has replaced it. A run that begins with random weights says so by
+    ``model.init_cfg = None``. Works with any runner of mmengine, so with
+    mmdet and mmpretrain:
     ``custom_hooks=[dict(type='mmisl.PreprocessingCheckHook')]``.
     """
 
@@ -49,10 +52,14 @@ class PreprocessingCheckHook(Hook):
         load_from = None if runner._resume else runner._load_from
         paths += [] if load_from is None else [load_from]
         if not paths and not runner._resume:
+            if runner.cfg.model.get('init_cfg', '') is None:
+                runner.logger.info('The model begins with random weights')
+                return
             raise ValueError(
                 'PreprocessingCheckHook has nothing to compare with: no '
                 "backbone has init_cfg=dict(type='mmisl.StrictPretrained', "
-                'checkpoint=...), and load_from is None'
+                'checkpoint=...), and load_from is None; for random weights '
+                'set model.init_cfg=None'
             )
         for path in dict.fromkeys(paths):
             stored = stored_preprocessing(read_checkpoint(Path(path)))
@@ -74,7 +81,7 @@ class PreprocessingCheckHook(Hook):
 def _initialized(
     model: nn.Module,
 ) -> Iterator[tuple[nn.Module, StrictPretrained]]:
-    """Modules that a StrictPretrained gave their weights, with it."""
+    """Modules that were given their weights, with what gave them."""
     for module in model.modules():
         cfgs = getattr(module, 'init_cfg', None) or ()
         for cfg in (cfgs,) if isinstance(cfgs, dict) else cfgs:
@@ -83,3 +90,5 @@ def _initialized(
                 kind = WEIGHT_INITIALIZERS.get(kind)
             if kind is StrictPretrained:
                 yield module, WEIGHT_INITIALIZERS.build(cfg)
+            elif kind is PretrainedParts:
+                yield from WEIGHT_INITIALIZERS.build(cfg).parts_of(module)
