@@ -9,6 +9,18 @@ allow_failed_imports=False)``, in mmisl, mmdet or a toolbox of one's own.
 # behind it, in mmdet.
 import mmpretrain.models.utils.res_layer_extra_norm  # noqa: F401
 
+from .proposals import (
+    check_proposals,
+    proposal_key,
+    read_proposals,
+    write_proposals,
+)
 from .shared_heads import AlexNetFCHead
 
-__all__ = ['AlexNetFCHead']
+__all__ = [
+    'AlexNetFCHead',
+    'check_proposals',
+    'proposal_key',
+    'read_proposals',
+    'write_proposals',
+]
