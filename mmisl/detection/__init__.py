@@ -9,6 +9,7 @@ allow_failed_imports=False)``, in mmisl, mmdet or a toolbox of one's own.
 # behind it, in mmdet.
 import mmpretrain.models.utils.res_layer_extra_norm  # noqa: F401
 
+from .per_class_voc_metric import PerClassVOCMetric
 from .proposals import (
     check_proposals,
     proposal_key,
@@ -16,11 +17,18 @@ from .proposals import (
     write_proposals,
 )
 from .shared_heads import AlexNetFCHead
+from .strict_voc_dataset import StrictVOCDataset
+from .voc_files import VOCLayout, check_voc_split, read_split
 
 __all__ = [
     'AlexNetFCHead',
+    'PerClassVOCMetric',
+    'StrictVOCDataset',
+    'VOCLayout',
     'check_proposals',
+    'check_voc_split',
     'proposal_key',
     'read_proposals',
+    'read_split',
     'write_proposals',
 ]
