@@ -70,8 +70,18 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 val_evaluator = [
-    dict(type='VOCMetric', metric='mAP', eval_mode='11points', prefix='voc07'),
-    dict(type='VOCMetric', metric='mAP', eval_mode='area', prefix='area'),
+    dict(
+        type='mmisl.PerClassVOCMetric',
+        metric='mAP',
+        eval_mode='11points',
+        prefix='voc07',
+    ),
+    dict(
+        type='mmisl.PerClassVOCMetric',
+        metric='mAP',
+        eval_mode='area',
+        prefix='area',
+    ),
 ]
 test_evaluator = val_evaluator
 val_cfg = dict(type='ValLoop')

@@ -13,7 +13,7 @@ def randomize(model):
     """Give normalisation values at which a mistake shows."""
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             for name, low, high in (
                 ('weight', 0.5, 1.5),
                 ('bias', -0.5, 0.5),
