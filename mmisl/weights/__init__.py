@@ -14,6 +14,7 @@ from .config_preprocessing import (
     turning_flag,
 )
 from .fingerprint import fingerprint, fingerprints
+from .fold_norm import fold_norm
 from .preprocessing import (
     IMAGENET,
     META_KEY,
@@ -45,6 +46,7 @@ __all__ = [
     'encoder_state',
     'fingerprint',
     'fingerprints',
+    'fold_norm',
     'guess_source',
     'key_mismatch',
     'known_preprocessing',

@@ -18,6 +18,7 @@ from .checkpoints import (
     read_checkpoint,
     state_mismatch,
 )
+from .fold_norm import fold_norm
 from .preprocessing import stored_preprocessing
 
 
@@ -48,10 +49,14 @@ class StrictPretrained:
         prefix (str): Where the weights lie in the checkpoint; with
             ``'neck.fc6.'`` another module than a backbone gets its own.
             Defaults to ``'backbone.'``.
+        fold_norm (bool): Fold the checkpoint's batch normalisation into the
+            layers before it, for a module that has none
+            (``AlexNetBN(norm='none')``); see :func:`fold_norm`. Defaults
+            to False.
 
     Raises:
         ValueError: If a name in ``leave_out`` or ``keep`` fits no key, or the
-            others do not match.
+            others do not match, or a normalisation cannot be folded.
     """
 
     def __init__(
@@ -61,11 +66,13 @@ class StrictPretrained:
         *,
         keep: Sequence[str] = (),
         prefix: str = BACKBONE,
+        fold_norm: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
         self.leave_out = tuple(leave_out)
         self.keep = tuple(keep)
         self.prefix = prefix
+        self.fold_norm = fold_norm
 
     def __call__(self, module: nn.Module) -> None:
         """Load the weights into ``module``.
@@ -108,6 +115,8 @@ class StrictPretrained:
                 f'which {type(module).__name__} would need; give a checkpoint '
                 'of a run whose network has that part'
             )
+        if self.fold_norm:
+            state = fold_norm(state)
         state = _without(state, self.leave_out, 'leave_out')
         expected = _without(module.state_dict(), self.keep, 'keep')
         complaint = state_mismatch(expected, state, owner='module')

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmisl.registry import MODELS
 
+from ..layers import NormedLayer
 from .sobel import SobelFilter
 
 NUM_STAGES = 5
@@ -61,6 +62,11 @@ class AlexNetBN(BaseModule):
             and conv2. -1 freezes none. Defaults to -1.
         norm_eval (bool): Keep all batch normalisation in eval mode while
             training, so running statistics do not move. Defaults to False.
+        norm (str): 'BN' normalises; with 'frozen' its weight and bias stay
+            as they are, and its statistics too; 'none' builds convolutions
+            with a bias in its place, which take the weights of the others
+            with ``StrictPretrained(fold_norm=True)``. See
+            :class:`NormedLayer`. Defaults to 'BN'.
         init_cfg (dict | list[dict], optional): Initialisation. Defaults to
             Kaiming for convolutions; the normalisation starts as identity.
 
@@ -78,6 +84,7 @@ class AlexNetBN(BaseModule):
         out_indices: Sequence[int] = (4,),
         frozen_stages: int = -1,
         norm_eval: bool = False,
+        norm: str = 'BN',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(
@@ -97,7 +104,13 @@ class AlexNetBN(BaseModule):
             name = f'conv{stage + 1}'
             self.add_module(
                 name,
-                _conv_bn_relu(in_channels, channels[stage], *conv_args[stage]),
+                NormedLayer(
+                    nn.Conv2d,
+                    in_channels,
+                    channels[stage],
+                    *conv_args[stage],
+                    norm=norm,
+                ),
             )
             self.stage_names.append(name)
             in_channels = channels[stage]
@@ -139,28 +152,6 @@ class AlexNetBN(BaseModule):
             stage = getattr(self, name)
             stage.eval()
             stage.requires_grad_(False)
-
-
-def _conv_bn_relu(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    stride: int,
-    padding: int,
-) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            bias=False,  # BN's shift does its work
-        ),
-        nn.BatchNorm2d(out_channels),
-        # Not in place: a caller may keep the maps of several stages.
-        nn.ReLU(),
-    )
 
 
 def _check_arguments(

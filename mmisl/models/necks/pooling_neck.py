@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmisl.registry import MODELS
 
+from ..layers import NormedLayer
 from .feature_maps import last_map
 
 
@@ -69,8 +70,8 @@ class PoolingNeck(BaseModule):
             # pool5 (3x3 with stride 2, 2x2); other image sizes work as well.
             self.pooling = nn.AdaptiveMaxPool2d(map_size)
             fc6_channels, fc7_channels = fc_channels
-            self.fc6 = _fc_bn_relu(pooled_channels, fc6_channels)
-            self.fc7 = _fc_bn_relu(fc6_channels, fc7_channels)
+            self.fc6 = NormedLayer(nn.Linear, pooled_channels, fc6_channels)
+            self.fc7 = NormedLayer(nn.Linear, fc6_channels, fc7_channels)
             self.num_features = fc7_channels
 
     def pool(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
@@ -100,11 +101,3 @@ class PoolingNeck(BaseModule):
             Tensor: (B, ``num_features``), not normalised.
         """
         return self.fc7(self.fc6(self.pool(feats)))
-
-
-def _fc_bn_relu(in_features: int, out_features: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(in_features, out_features, bias=False),
-        nn.BatchNorm1d(out_features),
-        nn.ReLU(),
-    )
