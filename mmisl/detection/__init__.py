@@ -16,6 +16,7 @@ from .proposals import (
     read_proposals,
     write_proposals,
 )
+from .rescaling_hook import RescalingHook
 from .shared_heads import AlexNetFCHead
 from .strict_voc_dataset import StrictVOCDataset
 from .voc_files import VOCLayout, check_voc_split, read_split
@@ -23,6 +24,7 @@ from .voc_files import VOCLayout, check_voc_split, read_split
 __all__ = [
     'AlexNetFCHead',
     'PerClassVOCMetric',
+    'RescalingHook',
     'StrictVOCDataset',
     'VOCLayout',
     'check_proposals',
