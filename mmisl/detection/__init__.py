@@ -17,6 +17,7 @@ from .proposals import (
     write_proposals,
 )
 from .rescaling_hook import RescalingHook
+from .roi_pool_extractor import RoIPoolExtractor
 from .shared_heads import AlexNetFCHead
 from .strict_voc_dataset import StrictVOCDataset
 from .voc_files import VOCLayout, check_voc_split, read_split
@@ -25,6 +26,7 @@ __all__ = [
     'AlexNetFCHead',
     'PerClassVOCMetric',
     'RescalingHook',
+    'RoIPoolExtractor',
     'StrictVOCDataset',
     'VOCLayout',
     'check_proposals',

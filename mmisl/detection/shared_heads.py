@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmisl.models.layers import NormedLayer
 from mmisl.registry import MODELS
-
-NORMS = ('BN', 'frozen', 'none')
 
 
 @MODELS.register_module()
@@ -29,11 +28,10 @@ class AlexNetFCHead(BaseModule):
         roi_feat_size (int): Side R of a pooled region. Defaults to 6.
         fc_channels (Sequence[int]): Outputs of fc6 and of fc7. Defaults to
             (4096, 4096).
-        norm (str): ``'BN'``: normalisation behind each layer, as the necks
-            of mmisl have it; ``'frozen'``: the same, but its statistics and
-            weights stay as they are; ``'none'``: layers with bias, for
-            DeepCluster's network or one whose normalisation was folded.
-            Defaults to ``'frozen'``.
+        norm (str): Of :class:`NormedLayer`: ``'BN'`` and ``'frozen'`` for
+            networks of the necks above, ``'none'`` for that of DeepCluster
+            and for one whose normalisation was folded. Defaults to
+            ``'frozen'``.
         dropout (float): Share of the outputs of fc6 and of fc7 that is
             dropped while training, in [0, 1). Defaults to 0.5.
         init_cfg (dict | list[dict], optional): Initialisation. Defaults to
@@ -56,10 +54,6 @@ class AlexNetFCHead(BaseModule):
         super().__init__(
             init_cfg=init_cfg or dict(type='Normal', layer='Linear', std=0.005)
         )
-        if norm not in NORMS:
-            raise ValueError(
-                f'norm must be one of {", ".join(NORMS)}, got {norm!r}'
-            )
         if len(fc_channels) != 2:
             raise ValueError(
                 'fc_channels must be two numbers, the outputs of fc6 and of '
@@ -69,12 +63,14 @@ class AlexNetFCHead(BaseModule):
             raise ValueError(f'dropout must lie in [0, 1), got {dropout}')
         self.in_channels = in_channels
         self.roi_feat_size = roi_feat_size
-        self.norm = norm
         fc6_channels, fc7_channels = fc_channels
-        self.fc6 = _fc(in_channels * roi_feat_size**2, fc6_channels, norm)
-        self.fc7 = _fc(fc6_channels, fc7_channels, norm)
+        self.fc6 = NormedLayer(
+            nn.Linear, in_channels * roi_feat_size**2, fc6_channels, norm=norm
+        )
+        self.fc7 = NormedLayer(
+            nn.Linear, fc6_channels, fc7_channels, norm=norm
+        )
         self.dropout = nn.Dropout(dropout)
-        self._freeze_norm()
 
     def forward(self, roi_feats: Tensor) -> Tensor:
         """Vector of every region.
@@ -97,26 +93,3 @@ class AlexNetFCHead(BaseModule):
             )
         hidden = self.dropout(self.fc6(roi_feats.flatten(1)))
         return self.dropout(self.fc7(hidden))
-
-    def train(self, mode: bool = True) -> AlexNetFCHead:
-        """Set the mode; frozen normalisation stays in eval mode."""
-        super().train(mode)
-        self._freeze_norm()
-        return self
-
-    def _freeze_norm(self) -> None:
-        if self.norm != 'frozen':
-            return
-        for layer in (self.fc6, self.fc7):
-            layer[1].eval()
-            layer[1].requires_grad_(False)
-
-
-def _fc(in_features: int, out_features: int, norm: str) -> nn.Sequential:
-    if norm == 'none':
-        return nn.Sequential(nn.Linear(in_features, out_features), nn.ReLU())
-    return nn.Sequential(
-        nn.Linear(in_features, out_features, bias=False),
-        nn.BatchNorm1d(out_features),
-        nn.ReLU(),
-    )

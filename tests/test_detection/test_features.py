@@ -24,6 +24,7 @@ PAIRS = {
     'faster-rcnn_r50-c4-frozenbn_voc07.py': 'mocov2_r50.py',
     'fast-rcnn_alexnet_voc07.py': 'isl_alexnet.py',
     'faster-rcnn_alexnet_voc07.py': 'npid_alexnet.py',
+    'fast-rcnn_alexnet-folded_voc07.py': 'sup_alexnet.py',
     'fast-rcnn_alexnet-deepcluster_voc07.py': 'deepcluster_alexnet.py',
     'faster-rcnn_r50-fpn_voc07.py': 'isl_r50.py',
 }

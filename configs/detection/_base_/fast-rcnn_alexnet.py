@@ -21,14 +21,14 @@ model = dict(
         type='mmisl.AlexNetBN',
         variant='imagenet',
         frozen_stages=0,  # conv1
-        norm_eval=True,
+        norm='frozen',
     ),
     roi_head=dict(
         type='StandardRoIHead',
         shared_head=dict(type='mmisl.AlexNetFCHead', norm='frozen'),
         bbox_roi_extractor=dict(
-            type='SingleRoIExtractor',
-            roi_layer=dict(type='RoIPool', output_size=6),
+            type='mmisl.RoIPoolExtractor',
+            output_size=6,
             out_channels=256,
             featmap_strides=[16],
         ),
