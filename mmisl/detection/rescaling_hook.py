@@ -33,16 +33,18 @@ class RescalingHook(Hook):
     the scale of its outputs decides how fast the others learn.
 
     A rate is measured with the regions that a step of training would draw,
-    but with normal noise as the gradient of fc7's outputs: it depends on no
-    label, and not on the new layers behind fc7. Dropout is off.
+    but with normal noise as the gradient of fc7's outputs, as the authors do:
+    it depends neither on classes nor on the new layers behind fc7. Dropout is
+    off.
 
     Within a layer nothing is rescaled: ``magic_init.py`` does that to layers
     that it fills itself, and leaves pretrained ones as they are; those
     trained with batch normalisation have units of equal scale anyway. New
     layers that read conv5, as an RPN does, keep their own initialisation.
 
-    Use it with ``AlexNetBN(norm='none')`` and a shared head without
-    normalisation: ``custom_hooks=[dict(type='mmisl.RescalingHook')]``.
+    Use it with ``norm='none'`` for both :class:`AlexNetBN` and
+    :class:`AlexNetFCHead`, and ``fold_norm=True`` for what loads them:
+    ``custom_hooks=[dict(type='mmisl.RescalingHook')]``.
 
     Args:
         num_images (int): Images of the training set to measure on, evenly

@@ -1,9 +1,14 @@
 """Scales of layers move, and what the chain computes does not."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+
+if find_spec('mmdet') is None:
+    pytest.skip('needs mmdet: make test installs it', allow_module_level=True)
 
 from mmisl.detection.rescaling import (
     balancing_factors,
