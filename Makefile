@@ -5,6 +5,9 @@
 #   make demo    ISL on real digits, on the CPU
 #   make lint    ruff, codespell, mypy
 #   make test    all tests; the first time compiles mmcv's ops (10 to 25 minutes)
+#   make proposals-env
+#                .venv-proposals, where tools/make_proposals.py runs selective
+#                search: OpenCV's contrib wheel cannot stand beside mmcv's
 #
 # PYTHON=/path/to/python3.11 names the interpreter that .venv is made with.
 
@@ -12,13 +15,14 @@ PYTHON ?= python3.12 python3.11 python3.10 python3
 SUPPORTED := (3, 10) <= sys.version_info[:2] <= (3, 12)
 
 VENV := .venv
+PROPOSALS_VENV := .venv-proposals
 PY := $(VENV)/bin/python
 CONSTRAINTS := requirements/constraints.txt
 PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check \
 	--constraint $(CONSTRAINTS)
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test lint proposals-env
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.setup-done
@@ -26,7 +30,9 @@ setup: $(VENV)/.setup-done
 demo: $(VENV)/.setup-done
 	$(PY) tools/demo.py
 
-test: $(VENV)/.det-done
+proposals-env: $(PROPOSALS_VENV)/.done
+
+test: $(VENV)/.det-done $(PROPOSALS_VENV)/.done
 	$(PY) -m pytest tests -q
 
 lint: $(VENV)/.dev-done
@@ -88,3 +94,11 @@ $(VENV)/.det-done: $(VENV)/.dev-done
 		--no-cache-dir --no-build-isolation --no-deps --force-reinstall \
 		--no-binary onedl-mmcv onedl-mmcv || exit 1; \
 	$(PY) -c 'import torch, mmcv._ext' && touch $@
+
+$(PROPOSALS_VENV)/.done: $(VENV)/.venv-done requirements/proposals.txt
+	@echo 'Making $(PROPOSALS_VENV) with numpy and the contrib wheel of OpenCV'
+	@$(PY) -m venv --clear $(PROPOSALS_VENV)
+	@$(PROPOSALS_VENV)/bin/python -m pip install -qq \
+		--disable-pip-version-check --requirement requirements/proposals.txt
+	@$(PROPOSALS_VENV)/bin/python -c 'import cv2; cv2.ximgproc.segmentation'
+	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import os
 import sys
 import traceback
@@ -36,6 +37,22 @@ from mmisl.config_check import (  # noqa: E402
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
+def require_detection() -> None:
+    """Exit with one line where mmdet or mmcv's ops are missing.
+
+    For tools that import mmdet, before they do.
+    """
+    try:
+        check_environment(need_ops=True)
+    except RuntimeError as error:
+        sys.exit(f'error: {error}')
+    if importlib.util.find_spec('mmdet') is None:
+        sys.exit(
+            'error: detection needs mmdet, which is not installed: '
+            f"{sys.executable} -m pip install 'onedl-mmdetection>=3.5.1'"
+        )
+
+
 def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool has."""
     parser = argparse.ArgumentParser(
@@ -58,6 +75,11 @@ def add_options_argument(parser: argparse.ArgumentParser) -> None:
         help='settings that replace those of the config, such as\n'
         'optim_wrapper.optimizer.lr=0.01',
     )
+    add_traceback_argument(parser)
+
+
+def add_traceback_argument(parser: argparse.ArgumentParser) -> None:
+    """How an error is shown."""
     parser.add_argument(
         '--traceback',
         action='store_true',

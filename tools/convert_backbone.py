@@ -16,7 +16,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from common import run_tool
+from common import add_traceback_argument, run_tool
 
 from mmisl import __version__
 from mmisl.weights import (
@@ -62,11 +62,7 @@ def parse_args() -> argparse.Namespace:
             metavar=('C1', 'C2', 'C3'),
             help=f'{name} of the channels in that order, in 0..255',
         )
-    parser.add_argument(
-        '--traceback',
-        action='store_true',
-        help='show the traceback of an error',
-    )
+    add_traceback_argument(parser)
     return parser.parse_args()
 
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from common import run_tool
+from common import add_traceback_argument, run_tool
 from preparation.checks import (
     alone_in,
     check_counts,
@@ -79,11 +79,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='take an archive whose checksum is not the published one',
     )
-    parser.add_argument(
-        '--traceback',
-        action='store_true',
-        help='show the traceback of an error',
-    )
+    add_traceback_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -62,7 +62,10 @@ def test_read_proposals__refuses_what_is_no_pickle(tmp_path, content):
 
 
 BROKEN = [
-    ({'a': InstanceData(x=1)}, 'a: expected bboxes and scores, got Inst'),
+    (
+        {'a': InstanceData(x=np.zeros(1))},
+        'a: expected bboxes and scores, got Inst',
+    ),
     ([1, 2], 'it holds list, expected a dict'),
     ({'a': np.zeros((2, 4))}, 'a: expected bboxes and scores, got ndarray'),
     ({'a': {'bboxes': np.zeros((2, 4))}}, 'a: expected bboxes and scores'),
