@@ -112,7 +112,6 @@ def write_detector(folder, devkit, kind, roi_head, rcnn):
     cfg = Config.fromfile(path)
     init_default_scope('mmdet')
     model = MODELS.build(cfg.model)
-    model.init_weights()
     # As they come, all anchors have nearly the same score.
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -128,6 +127,8 @@ def test_rpn__is_what_mmdet_dumps(run, devkit, alone, tmp_path):
 
     cfg = Config.fromfile(alone[0])
     cfg.model.test_cfg.rpn.max_per_img = 30
+    # Images of a batch are padded to one size, so who is with whom counts.
+    cfg.test_dataloader.sampler.shuffle = False
     dataset = cfg.test_dataloader.dataset
     dataset.ann_file = 'VOC2007/ImageSets/Main/trainval.txt'
     dataset.test_mode = True
