@@ -6,6 +6,7 @@ import_mmpretrain_datasets()  # before the modules that need it
 
 from .caltech101 import Caltech101  # noqa: E402
 from .cluster_sampler import ClusterSampler  # noqa: E402
+from .digit_scenes import SCENE_CLASSES, make_digit_scenes  # noqa: E402
 from .digits_textures import make_digits_textures  # noqa: E402
 from .image_files import ImageFiles, list_images  # noqa: E402
 from .instance_dataset import InstanceDataset  # noqa: E402
@@ -27,12 +28,14 @@ __all__ = [
     'InstanceDataset',
     'InstanceSampler',
     'ResidentDataset',
+    'SCENE_CLASSES',
     'SVHN',
     'draw_balanced',
     'label_share',
     'list_images',
     'TRANSFER_SETS',
     'TransferSet',
+    'make_digit_scenes',
     'make_digits_textures',
     'transfer_labels',
     'transfer_loaders',
