@@ -3,11 +3,16 @@
 #
 #   make setup   .venv with what training and the demo need; no compiler
 #   make demo    ISL on real digits, on the CPU
+#   make demo-detection
+#                a detector from ISL, NPID and random weights, on the CPU
 #   make lint    ruff, codespell, mypy
-#   make test    all tests; the first time compiles mmcv's ops (10 to 25 minutes)
+#   make test    all tests
 #   make proposals-env
 #                .venv-proposals, where tools/make_proposals.py runs selective
 #                search: OpenCV's contrib wheel cannot stand beside mmcv's
+#
+# The first `make demo-detection` or `make test` compiles mmcv's ops (10 to 25
+# minutes).
 #
 # PYTHON=/path/to/python3.11 names the interpreter that .venv is made with.
 
@@ -22,7 +27,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check \
 	--constraint $(CONSTRAINTS)
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: setup demo test lint proposals-env
+.PHONY: setup demo demo-detection test lint proposals-env
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.setup-done
@@ -31,6 +36,9 @@ demo: $(VENV)/.setup-done
 	$(PY) tools/demo.py
 
 proposals-env: $(PROPOSALS_VENV)/.done
+
+demo-detection: $(VENV)/.det-done
+	$(PY) tools/demo_detection.py
 
 test: $(VENV)/.det-done $(PROPOSALS_VENV)/.done
 	$(PY) -m pytest tests -q

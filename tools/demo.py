@@ -9,13 +9,11 @@ round, with the same epochs and the same number of edges. Writes a table,
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +24,9 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
+from quiet_runs import build_runner, quiet
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -94,35 +92,9 @@ class ProgressHook(Hook):
         self.bar.stop()
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what mmengine prints off the terminal; its log files have it."""
-    with open(os.devnull, 'w') as nowhere:
-        with contextlib.redirect_stdout(nowhere):
-            yield
-
-
 def is_about_mining(record: logging.LogRecord) -> bool:
     """Whether a warning is ours: what went wrong while mining."""
     return record.getMessage().startswith('Mining')
-
-
-def build_runner(
-    cfg: Config, work_dir: Path, resume: Path | None = None
-) -> Runner:
-    """A runner that logs to files, and warnings of mining to the terminal."""
-    cfg.work_dir = str(work_dir)
-    cfg.experiment_name = f'{work_dir.name}_{time.time_ns()}'
-    cfg.load_from = None if resume is None else str(resume)
-    cfg.resume = resume is not None
-    with quiet():
-        runner = RUNNERS.build(cfg)
-        for handler in runner.logger.handlers:
-            if type(handler) is logging.StreamHandler:
-                handler.setStream(sys.stderr)
-                handler.setLevel(logging.WARNING)
-                handler.addFilter(is_about_mining)
-    return runner
 
 
 def loader_of(runner: Runner, split: str) -> DataLoader:
@@ -301,7 +273,9 @@ def main() -> None:
 
     first_cfg = Config.fromfile(ROOT / 'configs' / 'demo.py')
     first_cfg.train_cfg.max_rounds = 1
-    first = build_runner(first_cfg, work_dir / 'first_round')
+    first = build_runner(
+        first_cfg, work_dir / 'first_round', shows=is_about_mining
+    )
     score_hook = RoundScoresHook()
     first.register_hook(score_hook)
     first.register_hook(ProgressHook(console, 'first round'))
@@ -321,7 +295,9 @@ def main() -> None:
         origin = fork
         if name != 'ISL':
             origin = without_miner(fork, folder / 'first_round.pth')
-        runner = build_runner(cfg, folder, resume=origin)
+        runner = build_runner(
+            cfg, folder, load_from=origin, resume=True, shows=is_about_mining
+        )
         score_hook = RoundScoresHook()
         runner.register_hook(score_hook)
         runner.register_hook(ProgressHook(console, name))

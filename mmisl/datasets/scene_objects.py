@@ -130,9 +130,7 @@ def annotate(
     return objects
 
 
-def _draw_square(
-    rng: np.random.Generator, size: int
-) -> tuple[int, int, int]:
+def _draw_square(rng: np.random.Generator, size: int) -> tuple[int, int, int]:
     """Left, top and side: inside the scene, or out of it on one side."""
     if rng.random() < _TINY_SHARE:
         side = int(rng.integers(_TINY, _SMALLEST))

@@ -1,0 +1,162 @@
+"""Finetune one detector from ISL, from NPID and from random weights.
+
+Usage:
+    python tools/demo_detection.py [--work-dir DIR] [--jobs 2]
+
+On the CPU, in minutes: pretrains on handwritten digits over textures, then
+trains Faster R-CNN on scenes of such digits, three times with the same seed
+and schedule. Prints a table of mAP; writes it to metrics.json, and detections
+to detections.png. A second call does what is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from common import add_options_argument, check_environment, run_tool
+from comparison.runs import Run
+from detection_demo.chains import Job, train_chains
+from detection_demo.starts import DETECTOR, STARTS
+from files import write_json
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+from mmisl import __version__
+from mmisl.config_check import check_overrides
+from mmisl.datasets import make_digit_scenes, make_digits_textures
+
+NUM_PICTURES = 6
+METRICS = {
+    'voc07_11_points': 'voc07/mAP',
+    'voc_area': 'area/mAP',
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of this tool."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs/demo_detection'),
+        help='folder of all runs (default: work_dirs/demo_detection)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help='trainings at a time (default: 2, or 1 on a single core)',
+    )
+    add_options_argument(parser)
+    return parser.parse_args()
+
+
+def demo(args: argparse.Namespace) -> None:
+    """Make the data, train everything, and show what came of it."""
+    check_environment(need_ops=True)
+    # Imports mmdet, which needs the ops.
+    from detection_demo.pictures import draw_detections
+    from detection_demo.scoring import score_detector
+
+    console = Console(file=sys.stdout)  # also while stdout is redirected
+    cfg = Config.fromfile(DETECTOR)
+    check_overrides(cfg, args.cfg_options)
+    cfg.merge_from_dict(args.cfg_options)
+    make_data(cfg)
+    chains = {
+        start.title: start.chain(
+            args.work_dir, cfg.train_cfg.max_epochs, args.cfg_options
+        )
+        for start in STARTS
+    }
+    seconds = train_chains(
+        list(chains.values()), jobs=args.jobs, console=console
+    )
+    findings, rows = {}, []
+    for title, chain in chains.items():
+        run = chain[-1].run
+        findings[title] = score_detector(
+            cfg, run.checkpoint, run.folder / 'test', NUM_PICTURES
+        )
+        rows.append(
+            describe_row(title, chain, findings[title].metrics, seconds)
+        )
+    draw_detections(findings, args.work_dir / 'detections.png')
+    write_json(
+        args.work_dir / 'metrics.json',
+        dict(table=rows, seed=chain[-1].run.seed, mmisl=__version__),
+    )
+    print_table(console, rows)
+    console.print(
+        f'see {args.work_dir}/metrics.json, detections.png, and the '
+        'checkpoints in pretrain/ and finetune/'
+    )
+
+
+def make_data(cfg: Config) -> None:
+    """Make the digits that the starts learn from, and the scenes.
+
+    Args:
+        cfg (Config): Of the detector.
+
+    Raises:
+        ValueError: If their folders hold something else.
+    """
+    (pretraining,) = {
+        Config.fromfile(start.pretraining).data_root
+        for start in STARTS
+        if start.pretraining is not None
+    }
+    make_digits_textures(pretraining)
+    make_digit_scenes(Path(cfg.data_root).parent)
+
+
+def describe_row(
+    title: str,
+    chain: list[Job],
+    metrics: dict[str, float],
+    seconds: dict[Run, float | None],
+) -> dict:
+    """One start: its scores in percent, and what it took."""
+    *before, last = chain
+    return dict(
+        start=title,
+        **{key: 100 * metrics[name] for key, name in METRICS.items()},
+        pretraining_seconds=seconds[before[0].run] if before else 0.0,
+        finetuning_seconds=seconds[last.run],
+    )
+
+
+def print_table(console: Console, rows: list[dict]) -> None:
+    """Show mAP of every start beside the minutes it took."""
+    table = Table(
+        title='mAP on the test scenes (%), and minutes of training',
+        title_justify='left',
+    )
+    table.add_column('detector from')
+    for column in ('11 points', 'area', 'pretraining', 'finetuning'):
+        table.add_column(column, justify='right')
+    for row in rows:
+        table.add_row(
+            row['start'],
+            *(f'{row[key]:.1f}' for key in METRICS),
+            minutes(row['pretraining_seconds']),
+            minutes(row['finetuning_seconds']),
+        )
+    console.print(table)
+
+
+def minutes(seconds: float | None) -> str:
+    """For the table; where a part was killed, nobody knows."""
+    return '-' if seconds is None else f'{seconds / 60:.1f}'
+
+
+if __name__ == '__main__':
+    run_tool(demo, parse_args())

@@ -1,0 +1,114 @@
+"""Pretrainings and what begins with them, several at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from comparison.runs import Run, train_one
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, and how it is to be done.
+
+    Attributes:
+        title: What the terminal calls it.
+        run: Its config, seed and folder.
+        num_epochs: How long it trains.
+        options: Overrides of its config.
+    """
+
+    title: str
+    run: Run
+    num_epochs: int
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def train_chains(
+    chains: Sequence[Sequence[Job]], *, jobs: int, console: Console
+) -> dict[Run, float | None]:
+    """Train what is not finished yet, in processes of their own.
+
+    Args:
+        chains (Sequence[Sequence[Job]]): A job waits for the one before it
+            in its chain, and for no other.
+        jobs (int): Chains at a time.
+        console (Console): Shows the epochs of all jobs on a terminal, and a
+            line for every finished one elsewhere.
+
+    Returns:
+        dict[Run, float | None]: Wall seconds of every run over all its
+        parts, None where those of one are not known.
+
+    Raises:
+        RuntimeError: If a run failed; the other chains were finished.
+    """
+    progress = ChainProgress(console, [job for c in chains for job in c])
+    seconds: dict[Run, float | None] = {}
+    with progress, ThreadPoolExecutor(jobs) as pool:
+        futures = [
+            pool.submit(_train_chain, chain, jobs, seconds) for chain in chains
+        ]
+        while wait(futures, timeout=1).not_done:
+            progress.update()
+        progress.update()
+    failed = [job for future in futures if (job := future.result())]
+    if failed:
+        names = ', '.join(job.title for job in failed)
+        raise RuntimeError(
+            f'{names} failed; see {failed[0].run.log}, then give the same '
+            'command again: what is finished is kept'
+        )
+    return seconds
+
+
+def _train_chain(
+    chain: Sequence[Job], jobs: int, seconds: dict[Run, float | None]
+) -> Job | None:
+    """Train one job after the other; the one that failed, or None."""
+    for job in chain:
+        seconds[job.run], status = train_one(
+            job.run, job.num_epochs, options=job.options, jobs=jobs
+        )
+        if status:
+            return job
+    return None
+
+
+class ChainProgress:
+    """Epochs of several trainings, read from their folders."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job]) -> None:
+        self.console = console
+        self.bars = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('epoch {task.completed:.0f}/{task.total:.0f}'),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.tasks: dict[TaskID, Job] = {
+            self.bars.add_task(job.title, total=job.num_epochs): job
+            for job in jobs
+        }
+
+    def __enter__(self) -> ChainProgress:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.bars.stop()
+
+    def update(self) -> None:
+        """Look how far all are."""
+        for task, job in self.tasks.items():
+            was_finished = self.bars.tasks[task].finished
+            self.bars.update(task, completed=job.run.num_epochs)
+            if self.bars.tasks[task].finished and not was_finished:
+                if not self.console.is_terminal:
+                    self.console.print(f'{job.title}: trained')

@@ -1,0 +1,95 @@
+"""A picture of scenes, and what every detector finds in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from mmdet.structures import DetDataSample
+from mmdet.visualization import DetLocalVisualizer
+from PIL import Image
+
+from .scoring import Findings
+
+# Names and scores are not to be read on an image of 128 pixels.
+_ENLARGED = 4
+_MIN_SCORE = 0.3
+_INCHES = 2.4
+
+
+def draw_detections(findings: Mapping[str, Findings], path: Path) -> Path:
+    """Draw true objects on top, then a row for every detector.
+
+    Args:
+        findings (Mapping[str, Findings]): By the title of the row; all of the
+            same scenes.
+        path (Path): PNG to write.
+
+    Returns:
+        Path: The picture that was written.
+    """
+    first = next(iter(findings.values()))
+    visualizer = DetLocalVisualizer(line_width=2)
+    visualizer.dataset_meta = first.metainfo
+    rows = {'objects': draw_row(visualizer, first, truth=True)}
+    for title, found in findings.items():
+        rows[title] = draw_row(visualizer, found, truth=False)
+    return _save_grid(rows, path)
+
+
+def draw_row(
+    visualizer: DetLocalVisualizer, found: Findings, *, truth: bool
+) -> list[np.ndarray]:
+    """Every scene with its true objects, or with what was found.
+
+    Returns:
+        list[np.ndarray]: (4 H, 4 W, 3) uint8 RGB each.
+    """
+    drawn = []
+    for image, sample in zip(found.images, found.samples, strict=True):
+        visualizer.add_datasample(
+            'scene',
+            _enlarge_image(image),
+            _enlarge_boxes(sample),
+            draw_gt=truth,
+            draw_pred=not truth,
+            pred_score_thr=_MIN_SCORE,
+        )
+        drawn.append(visualizer.get_image())
+    return drawn
+
+
+def _enlarge_image(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    size = (width * _ENLARGED, height * _ENLARGED)
+    resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(resized)
+
+
+def _enlarge_boxes(sample: DetDataSample) -> DetDataSample:
+    enlarged = sample.clone()
+    for instances in (enlarged.gt_instances, enlarged.pred_instances):
+        instances.bboxes = instances.bboxes * _ENLARGED
+    return enlarged
+
+
+def _save_grid(rows: Mapping[str, list[np.ndarray]], path: Path) -> Path:
+    num_columns = len(next(iter(rows.values())))
+    figure = Figure(
+        figsize=(_INCHES * num_columns, _INCHES * len(rows)),
+        layout='constrained',
+    )
+    grid = figure.subplots(len(rows), num_columns, squeeze=False)
+    for axes, (title, images) in zip(grid, rows.items(), strict=True):
+        axes[0].set_ylabel(title)
+        for ax, image in zip(axes, images, strict=True):
+            ax.imshow(image)
+            ax.set(xticks=[], yticks=[])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.partial')
+    figure.savefig(partial, format='png', dpi=150)
+    os.replace(partial, path)
+    return path
