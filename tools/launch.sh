@@ -13,14 +13,18 @@ pick_python() {
     fi
 }
 
+check_gpus() {
+    if [[ ! "$1" =~ ^[1-9][0-9]*$ ]]; then
+        echo "error: GPUS must be a number from 1 on, got '$1'" >&2
+        exit 2
+    fi
+}
+
 # run_distributed TOOL GPUS [arguments of the tool]
 run_distributed() {
     local tool=$1 gpus=$2 rendezvous
     shift 2
-    if [[ ! "$gpus" =~ ^[1-9][0-9]*$ ]]; then
-        echo "error: GPUS must be a number from 1 on, got '$gpus'" >&2
-        exit 2
-    fi
+    check_gpus "$gpus"
     if [[ "${NNODES:-1}" == 1 ]]; then
         rendezvous=(--standalone) # takes a free port
     else

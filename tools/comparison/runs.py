@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from common import ConfigError
 from files import replace_text, write_json
@@ -64,11 +65,11 @@ class Run:
         return Path((self.folder / 'last_checkpoint').read_text().strip())
 
     @property
-    def num_epochs(self) -> int:
-        """Epochs that its last checkpoint has seen, 0 without one."""
+    def num_done(self) -> int:
+        """Epochs, or iterations, of its last checkpoint; 0 without one."""
         if not (self.folder / 'last_checkpoint').is_file():
             return 0
-        return int(self.checkpoint.stem.removeprefix('epoch_'))
+        return int(self.checkpoint.stem.rpartition('_')[2])
 
 
 # Of a run and its config; after the training has ended.
@@ -166,17 +167,16 @@ def train_one(
         tuple[float | None, int]: Wall seconds over all its parts, None where
         those of one are not known; exit status.
     """
-    # Empty while a part runs, and for good if that part is killed with us.
-    clock = run.folder / 'seconds.txt'
-    text = clock.read_text() if clock.is_file() else '0'
-    before = float(text) if text else None
-    if run.num_epochs == num_epochs:
-        return before, 0
-    replace_text(clock, '')
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    if run.num_done == num_epochs:
+        return seconds_so_far(run), 0
+    command = [sys.executable, *training_words(run, options)]
+    return run_timed(run, command, threads=(os.cpu_count() or 1) // jobs)
+
+
+def training_words(run: Run, options: dict[str, Any]) -> list[str]:
+    """Command line of tools/train.py that goes on with a run."""
     overrides = {**options, 'randomness.seed': run.seed}
-    command = [
-        sys.executable,
+    return [
         str(TRAIN),
         str(run.config),
         '--work-dir',
@@ -186,23 +186,65 @@ def train_one(
         '--cfg-options',
         *(f'{key}={value}' for key, value in overrides.items()),
     ]
-    commits = run.commit.read_text().split() if run.commit.is_file() else []
-    replace_text(
-        run.commit, ' '.join(dict.fromkeys([*commits, commit_of_code()]))
-    )
-    start = time.perf_counter()
-    with open(run.log, 'a') as log:
+
+
+def seconds_so_far(run: Run) -> float | None:
+    """Wall seconds of all parts of a run; None if one was killed with us."""
+    # Empty while a part runs, and for good if it never came to its end.
+    clock = run.folder / 'seconds.txt'
+    text = clock.read_text() if clock.is_file() else '0'
+    return float(text) if text else None
+
+
+def run_timed(
+    run: Run, command: list[str], *, threads: int
+) -> tuple[float | None, int]:
+    """Run a part of a training, and note down its time, commit and output.
+
+    Args:
+        run (Run): Whose folder is written to.
+        command (list[str]): That trains.
+        threads (int): Of each process; at least 1 is given.
+
+    Returns:
+        tuple[float | None, int]: As :func:`train_one`.
+
+    Raises:
+        RuntimeError: If another process still trains in that folder.
+    """
+    before = seconds_so_far(run)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with open(run.folder / 'lock', 'w') as lock, open(run.log, 'a') as log:
+        _take(lock, run)
+        replace_text(run.folder / 'seconds.txt', '')
+        commits = run.commit.read_text() if run.commit.is_file() else ''
+        known = dict.fromkeys([*commits.split(), commit_of_code()])
+        replace_text(run.commit, ' '.join(known))
+        start = time.perf_counter()
         status = subprocess.run(
             command,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
+            env={**os.environ, 'OMP_NUM_THREADS': str(max(1, threads))},
+            # It has the lock as long as it lives, also without this tool.
+            pass_fds=[lock.fileno()],
         ).returncode
     if before is None:
         return None, status
     seconds = before + time.perf_counter() - start
-    replace_text(clock, f'{seconds:.1f}')
+    replace_text(run.folder / 'seconds.txt', f'{seconds:.1f}')
     return seconds, status
+
+
+def _take(lock: IO[str], run: Run) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise RuntimeError(
+            f'{run.folder} is in use: a training that an earlier command '
+            'began still runs there; wait for its end or stop it, then give '
+            'the same command again'
+        ) from error
 
 
 def commit_of_code() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from mmengine.config import Config
 from mmisl import __version__
 
 from .budget import Budget, knn_settings
+from .spread import spread
 
 BEGIN, END = '<!-- compare_methods begin -->', '<!-- compare_methods end -->'
 
@@ -103,16 +103,6 @@ def num_views(cfg: Config) -> int:
             counts = step['num_views']
             return counts if isinstance(counts, int) else sum(counts)
     return 1
-
-
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation of a cell; a dash where there is none."""
-    if not values:
-        return '-'
-    mean = f'{statistics.fmean(values):.1f}'
-    if len(values) == 1:
-        return mean
-    return f'{mean} ± {statistics.stdev(values):.1f}'
 
 
 def replace_block(path: Path, text: str) -> None:

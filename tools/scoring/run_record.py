@@ -49,7 +49,7 @@ def run_settings(
     for name in _FILES:
         path = settings.pop(name, None)
         if path is not None and Path(path).is_file():
-            settings[f'{name} sha256'] = _sha256(Path(path))
+            settings[f'{name} sha256'] = sha256_of(Path(path))
     return settings
 
 
@@ -92,19 +92,24 @@ def _check_same(folder: Path, settings: dict[str, Any]) -> None:
             f'{RECORD}, so they are of another kind of run; {cure}'
         )
     before = json.loads(path.read_text())
-    other = [
-        f'{name} {before.get(name)}, not {settings.get(name)}'
-        for name in sorted({*before, *settings})
-        if before.get(name) != settings.get(name)
-    ]
-    if other:
+    if other := differences(before, settings):
         raise ConfigError(
             f'--resume: the work dir {folder} holds a run with '
             f'{", ".join(other)}; {cure}'
         )
 
 
-def _sha256(path: Path) -> str:
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What is set otherwise than it was, one text each."""
+    return [
+        f'{name} {before.get(name)}, not {now.get(name)}'
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of what is in a file, as hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while block := file.read(1 << 20):
