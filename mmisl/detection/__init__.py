@@ -10,6 +10,11 @@ allow_failed_imports=False)``, in mmisl, mmdet or a toolbox of one's own.
 import mmpretrain.models.utils.res_layer_extra_norm  # noqa: F401
 
 from .per_class_voc_metric import PerClassVOCMetric
+from .pretrained_check import (
+    PretrainedFit,
+    check_pretrained,
+    compare_pretrained,
+)
 from .proposals import (
     check_proposals,
     proposal_key,
@@ -27,10 +32,13 @@ __all__ = [
     'PerClassVOCMetric',
     'RescalingHook',
     'RoIPoolExtractor',
+    'PretrainedFit',
     'StrictVOCDataset',
     'VOCLayout',
+    'check_pretrained',
     'check_proposals',
     'check_voc_split',
+    'compare_pretrained',
     'proposal_key',
     'read_proposals',
     'read_split',

@@ -20,6 +20,7 @@ from .preprocessing import (
     META_KEY,
     Preprocessing,
     check_preprocessing,
+    required_preprocessing,
     stored_preprocessing,
 )
 from .pretrained_parts import PretrainedParts
@@ -55,6 +56,7 @@ __all__ = [
     'preprocessing_of',
     'read_checkpoint',
     'recognise_resnet',
+    'required_preprocessing',
     'stored_preprocessing',
     'take_backbone',
     'turning_flag',

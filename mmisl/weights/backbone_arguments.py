@@ -10,13 +10,13 @@ import ast
 from typing import Any
 
 # Of torchvision's ResNet, and so of all that take its weights.
-_PLAIN = dict(
+PLAIN: dict[str, Any] = dict(
     style='pytorch',
     strides=(1, 2, 2, 2),
     dilations=(1, 1, 1, 1),
     conv_cfg=None,
 )
-_PLAIN_EPS = 1e-5
+PLAIN_EPS = 1e-5
 
 
 def unlike_torchvision(config: str) -> str | None:
@@ -29,18 +29,22 @@ def unlike_torchvision(config: str) -> str | None:
         str | None: Such as ``strides=(1, 1, 2, 2)``; None where the config
         names no such argument, or cannot be read.
     """
-    backbone = _backbone_of(config)
-    for name, plain in _PLAIN.items():
+    backbone = backbone_arguments(config)
+    for name, plain in PLAIN.items():
         value = backbone.get(name, plain)
         value = tuple(value) if isinstance(value, list) else value
         if value != plain:
             return f'{name}={value!r}'
-    eps = (backbone.get('norm_cfg') or {}).get('eps', _PLAIN_EPS)
-    return None if eps == _PLAIN_EPS else f'norm_cfg.eps={eps}'
+    eps = (backbone.get('norm_cfg') or {}).get('eps', PLAIN_EPS)
+    return None if eps == PLAIN_EPS else f'norm_cfg.eps={eps}'
 
 
-def _backbone_of(config: str) -> dict[str, Any]:
-    """Arguments of ``model.backbone``; empty if there are none to be read."""
+def backbone_arguments(config: str) -> dict[str, Any]:
+    """Arguments of ``model.backbone``; empty if there are none to be read.
+
+    Args:
+        config (str): Text of a config as mmengine dumps it; may be empty.
+    """
     try:
         statements = ast.parse(config).body
     except (SyntaxError, ValueError):

@@ -76,6 +76,24 @@ def stored_preprocessing(checkpoint: dict[str, Any]) -> Preprocessing | None:
     return None if stored is None else Preprocessing(**stored)
 
 
+def required_preprocessing(
+    checkpoint: dict[str, Any], path: object
+) -> Preprocessing:
+    """As :func:`stored_preprocessing`, for where it has to be known.
+
+    Raises:
+        ValueError: If the checkpoint does not say. ``path`` is for the
+            message.
+    """
+    stored = stored_preprocessing(checkpoint)
+    if stored is None:
+        raise ValueError(
+            f'{path} does not say what its weights were trained on; write it '
+            'again with tools/convert_backbone.py, which stores that'
+        )
+    return stored
+
+
 def check_preprocessing(
     stored: Preprocessing, own: Preprocessing, *, checkpoint: object
 ) -> None:

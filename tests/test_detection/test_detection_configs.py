@@ -17,7 +17,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
 FOLDER = CONFIGS / 'detection'
-NUM_CONFIGS = 11
+NUM_CONFIGS = 12
 PATHS = sorted(FOLDER.glob('*.py'))
 BASES = sorted((FOLDER / '_base_').glob('*.py'))
 

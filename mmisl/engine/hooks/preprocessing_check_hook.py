@@ -18,7 +18,7 @@ from mmisl.weights import (
     check_preprocessing,
     preprocessing_of,
     read_checkpoint,
-    stored_preprocessing,
+    required_preprocessing,
 )
 
 from ..unwrapping import unwrap_model
@@ -62,13 +62,8 @@ class PreprocessingCheckHook(Hook):
                 'set model.init_cfg=None'
             )
         for path in dict.fromkeys(paths):
-            stored = stored_preprocessing(read_checkpoint(Path(path)))
-            if stored is None:
-                raise ValueError(
-                    f'{path} does not say what its weights were trained on; '
-                    'write it again with tools/convert_backbone.py, which '
-                    'stores that'
-                )
+            checkpoint = read_checkpoint(Path(path))
+            stored = required_preprocessing(checkpoint, path)
             check_preprocessing(stored, own, checkpoint=path)
             runner.logger.info(
                 f'{path} was trained on what it will see: {own}'
