@@ -71,24 +71,14 @@ def folder(tmp_path):
 
 def make_runner(folder, detector='fast-rcnn', max_iters=2, **kwargs):
     """A config of the table, with little of everything."""
-    cfg = Config.fromfile(CONFIG / f'{detector}_alexnet_voc07.py')
-    folded = dict(fold_norm=True)
+    cfg = Config.fromfile(CONFIG / f'{detector}_alexnet-folded_voc07.py')
     head = 'roi_head.shared_head'
     cfg.merge_from_dict({
         'model.init_cfg.checkpoint': str(folder / 'pretrained.pth'),
-        'model.init_cfg.parts': {
-            'backbone': folded,
-            f'{head}.fc6': folded | dict(prefix='neck.fc6.'),
-            f'{head}.fc7': folded | dict(prefix='neck.fc7.'),
-        },
-        'model.backbone.norm': 'none',
         'model.backbone.channels': CHANNELS,
-        f'model.{head}.norm': 'none',
         f'model.{head}.in_channels': CHANNELS[-1],
         f'model.{head}.fc_channels': FC_CHANNELS,
         'model.roi_head.bbox_roi_extractor.out_channels': CHANNELS[-1],
-        # mmcv has RoIPool for GPUs only.
-        'model.roi_head.bbox_roi_extractor.roi_layer.type': 'RoIAlign',
         'model.roi_head.bbox_head.in_channels': FC_CHANNELS[-1],
         'train_dataloader.num_workers': 0,
         'train_dataloader.persistent_workers': False,
@@ -110,7 +100,6 @@ def make_runner(folder, detector='fast-rcnn', max_iters=2, **kwargs):
                 'test_dataloader', 'test_cfg', 'test_evaluator'):  # fmt: skip
         cfg[key] = None
     cfg.visualizer.vis_backends = []
-    cfg.custom_hooks.append(dict(type='mmisl.RescalingHook'))
     return RUNNERS.build(cfg)
 
 
