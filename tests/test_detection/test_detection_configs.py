@@ -71,13 +71,17 @@ def test_detection_configs__check(cfg):
 
 
 def test_detection_configs__schedule(cfg):
-    last = cfg.train_cfg.max_iters
-    assert last % cfg.default_hooks.checkpoint.interval == 0
-    assert cfg.train_cfg.val_interval <= last
+    loop, checkpoint = cfg.train_cfg, cfg.default_hooks.checkpoint
+    last = loop.max_epochs if checkpoint.by_epoch else loop.max_iters
+    assert last % checkpoint.interval == 0
+    assert last % loop.val_interval == 0
     for scheduler in cfg.param_scheduler:
-        assert scheduler.by_epoch is False
         if scheduler.type == 'MultiStepLR':
+            assert scheduler.by_epoch is checkpoint.by_epoch
             assert max(scheduler.milestones) < last
+        elif scheduler.type == 'CosineAnnealingLR':
+            assert scheduler.by_epoch is checkpoint.by_epoch
+            assert scheduler.T_max == last
 
 
 def make_batch(with_proposals):
@@ -154,7 +158,7 @@ def check_gradients(detector, cfg):
         for name, module in detector.named_modules()
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
     }
-    stages = cfg.model.backbone.frozen_stages
+    stages = cfg.model.backbone.get('frozen_stages', -1)
     if 'AlexNetBN' in cfg.model.backbone.type:
         frozen = {'backbone.conv1.0'} | norms
     elif stages >= 0:

@@ -108,7 +108,7 @@ class ChainProgress:
         """Look how far all are."""
         for task, job in self.tasks.items():
             was_finished = self.bars.tasks[task].finished
-            self.bars.update(task, completed=job.run.num_epochs)
+            self.bars.update(task, completed=job.run.num_done)
             if self.bars.tasks[task].finished and not was_finished:
                 if not self.console.is_terminal:
                     self.console.print(f'{job.title}: trained')
