@@ -49,7 +49,8 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file='VOC2007/ImageSets/Main/trainval.txt',
         data_prefix=dict(sub_data_root='VOC2007/'),
-        filter_cfg=dict(filter_empty_gt=True),
+        # Boxes of one pixel are 0 wide in mmdet, and have no logarithm.
+        filter_cfg=dict(filter_empty_gt=True, bbox_min_size=1),
         pipeline=train_pipeline,
     ),
 )
