@@ -10,6 +10,7 @@ allow_failed_imports=False)``, in mmisl, mmdet or a toolbox of one's own.
 import mmpretrain.models.utils.res_layer_extra_norm  # noqa: F401
 
 from .per_class_voc_metric import PerClassVOCMetric
+from .picture_hook import DetectionPictureHook
 from .pretrained_check import (
     PretrainedFit,
     check_pretrained,
@@ -29,6 +30,7 @@ from .voc_files import VOCLayout, check_voc_split, read_split
 
 __all__ = [
     'AlexNetFCHead',
+    'DetectionPictureHook',
     'PerClassVOCMetric',
     'RescalingHook',
     'RoIPoolExtractor',
