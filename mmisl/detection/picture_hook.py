@@ -82,12 +82,14 @@ class DetectionPictureHook(Hook):
             ]
         )
         source = Path(sample.img_path)
+        # As the pipeline reads it, but RGB.
+        image = mmcv.imread(str(source), channel_order='rgb')
+        _clip(sample.pred_instances, *image.shape[:2])
         path = self.folder / f'{source.stem}_found.jpg'
         partial = path.with_suffix('.partial.jpg')
         self._visualizer.add_datasample(
             path.name,
-            # As the pipeline reads it; RGB here.
-            mmcv.imread(str(source), channel_order='rgb'),
+            image,
             sample,
             pred_score_thr=self.score_thr,
             out_file=str(partial),
@@ -104,3 +106,11 @@ def _labelled(
         labels=instances.labels,
         label_names=[classes[k] + mark for k in instances.labels.tolist()],
     )
+
+
+def _clip(instances: InstanceData, height: int, width: int) -> None:
+    """Move boxes into their image, or the visualiser shrinks the picture."""
+    bboxes = instances.bboxes.clamp(min=0)
+    bboxes[:, 0::2].clamp_(max=width - 1)
+    bboxes[:, 1::2].clamp_(max=height - 1)
+    instances.bboxes = bboxes

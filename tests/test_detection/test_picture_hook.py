@@ -99,6 +99,19 @@ def test_pictures__difficult_has_a_mark(tmp_path, monkeypatch):
     assert written == ['dog', 'cat?', 'dog: 90.0', 'cat: 20.0']
 
 
+def test_pictures__box_over_the_border_shrinks_nothing(tmp_path):
+    beyond = sample(tmp_path, 'a')
+    beyond.pred_instances = instances(
+        (20, 60, SIZE[0] + 9, SIZE[1] + 9), labels=[0], scores=torch.ones(1)
+    )
+    draw(tmp_path / 'out', [beyond])
+    pixels = np.asarray(Image.open(tmp_path / 'out' / 'a_found.jpg'))
+    assert pixels.shape == (160, 400, 3)
+    # Inside of the box, up to its lines in the last rows.
+    assert share_of(ORANGE, pixels[100:154, 300:394]) == 1
+    assert share_of(BLUE, pixels[157:, 300:390]) > 0.2
+
+
 def test_pictures__as_many_as_asked_for(tmp_path):
     samples = [sample(tmp_path, name) for name in 'abcde']
     assert draw(tmp_path / 'out', samples, num_images=3) == [
