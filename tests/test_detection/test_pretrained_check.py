@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 from mmengine.config import Config
+from pretrained import detection_config, make_pretrained, save_pretrained
 from tiny_detector import write_detector, write_start
 from tiny_run import ROOT
 from torchvision.models import resnet18
@@ -76,6 +77,14 @@ def test_fits__as_many_entries_as_torchvision_has(tiny, c4, folder, fitting):
         'backbone': len(early),
         'roi_head.shared_head.layer4': len(keys) - len(early),
     }
+
+
+def test_fits__a_backbone_of_another_toolbox(folder):
+    # It cannot be built on the meta device.
+    model = make_pretrained('demo.py')
+    path = save_pretrained(model, folder / 'demo.pth')
+    fit = compare_pretrained(detection_config('demo_faster-rcnn_r18.py', path))
+    assert fit.loaded == {'backbone': len(model.backbone.state_dict())}
 
 
 def test_random_weights__need_no_checkpoint(tiny):

@@ -76,7 +76,7 @@ def kill_in_the_second_run(command, out):
     )
     try:
         deadline = time.monotonic() + 240
-        while not (out / 'npid' / 'seed3' / 'iter_4.pth').is_file():
+        while not (out / 'npid' / 'seed3' / 'last_checkpoint').is_file():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
     finally:
