@@ -45,11 +45,12 @@ def search_images(
             idle.put(process)
 
     with ExitStack() as stack:
+        # Left in reverse: nothing new is begun, what is being searched is
+        # given up, and the threads, which wait for that, end.
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
         for _ in range(min(workers, len(images))):
             idle.put(stack.enter_context(SearchProcess(python)))
-        pool = ThreadPoolExecutor(workers)
-        # Entered last, so threads end before their processes.
-        stack.callback(pool.shutdown, cancel_futures=True)
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         futures = [pool.submit(search, *item) for item in images.items()]
         for future in as_completed(futures):
             yield future.result()
