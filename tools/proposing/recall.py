@@ -14,7 +14,7 @@ from common import add_traceback_argument
 from rich.console import Console
 from rich.table import Table
 
-from mmisl.detection.proposals import check_proposals, read_proposals
+from mmisl.detection import check_proposals, read_proposals
 
 from .recall_curve import RecallCurve, measure_recall
 from .recall_plot import draw_recall

@@ -12,7 +12,7 @@ from pathlib import Path
 from common import add_options_argument, check_checkpoint, load_config
 from mmengine.registry import init_default_scope
 
-from mmisl.detection.proposals import check_proposals, write_proposals
+from mmisl.detection import check_proposals, write_proposals
 
 from .outputs import add_limit, check_out, show_numbers
 from .rpn_images import build_loader, image_keys

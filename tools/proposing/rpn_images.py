@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmisl.config_check import ConfigError
-from mmisl.detection.proposals import proposal_key
+from mmisl.detection import proposal_key
 
 from .voc_split import check_exist
 

@@ -16,7 +16,7 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from mmisl.config_check import ConfigError
-from mmisl.detection.proposals import proposal_key
+from mmisl.detection import proposal_key
 
 
 def load_network(cfg: Config, checkpoint: str, limit: int) -> BaseModel:

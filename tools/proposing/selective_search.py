@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mmisl.detection.proposals import check_proposals, write_proposals
+from mmisl.detection import check_proposals, write_proposals
 
 from .outputs import add_limit, check_out, positive, show_numbers
 from .search_journal import SearchJournal

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from mmdet.datasets import VOCDataset
 
-from mmisl.detection.proposals import proposal_key
+from mmisl.detection import StrictVOCDataset, proposal_key
 
 from .voc_split import VOCSplit
 
@@ -19,8 +18,11 @@ def read_objects(split: VOCSplit) -> dict[str, np.ndarray]:
     Returns:
         dict[str, np.ndarray]: (g, 4) float32 boxes x1, y1, x2, y2 of the
         objects that are not difficult, in pixels from zero.
+
+    Raises:
+        ValueError: If an annotation makes no sense.
     """
-    dataset = VOCDataset(
+    dataset = StrictVOCDataset(
         ann_file=str(split.list_file),
         data_prefix=dict(sub_data_root=str(split.folder)),
         pipeline=[],

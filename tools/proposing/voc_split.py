@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mmisl.detection.proposals import proposal_key
+from mmisl.detection import proposal_key, read_split
 
 _YEAR = 'VOC2007'
 _LISTS = Path('ImageSets', 'Main')
@@ -43,13 +43,13 @@ def find_split(data_root: Path, name: str) -> VOCSplit:
 
     Raises:
         FileNotFoundError: If the folder, the list or an image is missing.
-        ValueError: If the list is empty.
+        ValueError: If the list makes no sense.
     """
     folder = _find_folder(data_root)
-    list_file = folder / _LISTS / f'{name}.txt'
+    list_file = _find_list(folder, name)
     paths = [
         folder / 'JPEGImages' / f'{image_id}.jpg'
-        for image_id in _read_ids(list_file)
+        for image_id in read_split(list_file)
     ]
     check_exist(paths)
     images = {proposal_key(path): path for path in paths}
@@ -80,7 +80,8 @@ def _find_folder(data_root: Path) -> Path:
     )
 
 
-def _read_ids(path: Path) -> list[str]:
+def _find_list(folder: Path, name: str) -> Path:
+    path = folder / _LISTS / f'{name}.txt'
     if not path.is_file():
         known = sorted(
             file.stem
@@ -88,13 +89,10 @@ def _read_ids(path: Path) -> list[str]:
             if '_' not in file.stem  # those name the images of a class
         )
         raise FileNotFoundError(
-            f'SPLIT {path.stem} has no list ({path}); there are: '
+            f'SPLIT {name} has no list ({path}); there are: '
             f'{", ".join(known) or "none"}'
         )
-    ids = path.read_text().split()
-    if not ids:
-        raise ValueError(f'{path} names no image; {_CURE}')
-    return ids
+    return path
 
 
 def check_decodes(path: Path) -> None:

@@ -89,8 +89,8 @@ def test_search__killed_and_started_again_writes_the_same_bytes(
     # Large enough to be killed in between.
     rng = np.random.default_rng(0)
     for name in PICTURES:
-        tiles = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-        pixels = tiles.repeat(16, axis=0).repeat(16, axis=1)
+        tiles = rng.integers(0, 256, (8, 10, 3), dtype=np.uint8)
+        pixels = tiles.repeat(15, axis=0).repeat(15, axis=1)
         path = devkit / 'VOC2007' / 'JPEGImages' / f'{name}.jpg'
         Image.fromarray(pixels).save(path)
     search('--workers', '2', out=tmp_path / 'whole.pkl')

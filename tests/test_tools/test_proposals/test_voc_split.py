@@ -34,8 +34,8 @@ def test_find_split__another_split(find_split, devkit):
 
 def test_find_split__empty_list(find_split, devkit):
     lists = devkit / 'VOC2007' / 'ImageSets' / 'Main'
-    (lists / 'test.txt').write_text('\n')
-    with pytest.raises(ValueError, match='test.txt names no image'):
+    (lists / 'test.txt').touch()
+    with pytest.raises(ValueError, match='test.txt is empty'):
         find_split(devkit, 'test')
 
 
