@@ -14,10 +14,10 @@ from PIL import Image
 
 from .scoring import Findings
 
-# Names and scores are not to be read on an image of 128 pixels.
+# Names and scores could not be read on an image of 128 pixels.
 _ENLARGED = 4
 _MIN_SCORE = 0.3
-_INCHES = 2.4
+_DPI = 150
 
 
 def draw_detections(findings: Mapping[str, Findings], path: Path) -> Path:
@@ -77,19 +77,21 @@ def _enlarge_boxes(sample: DetDataSample) -> DetDataSample:
 
 
 def _save_grid(rows: Mapping[str, list[np.ndarray]], path: Path) -> Path:
-    num_columns = len(next(iter(rows.values())))
+    first = next(iter(rows.values()))
+    num_columns = len(first)
+    inches = first[0].shape[0] / _DPI  # one pixel for one
     figure = Figure(
-        figsize=(_INCHES * num_columns, _INCHES * len(rows)),
+        figsize=(inches * num_columns, inches * len(rows)),
         layout='constrained',
     )
     grid = figure.subplots(len(rows), num_columns, squeeze=False)
     for axes, (title, images) in zip(grid, rows.items(), strict=True):
-        axes[0].set_ylabel(title)
+        axes[0].set_ylabel(title, fontsize='xx-large')
         for ax, image in zip(axes, images, strict=True):
             ax.imshow(image)
             ax.set(xticks=[], yticks=[])
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.partial')
-    figure.savefig(partial, format='png', dpi=150)
+    figure.savefig(partial, format='png', dpi=_DPI)
     os.replace(partial, path)
     return path
