@@ -16,18 +16,26 @@ import os
 import sys
 from pathlib import Path
 
-from common import add_options_argument, check_environment, run_tool
-from comparison.runs import Run
-from detection_demo.chains import Job, train_chains
-from detection_demo.starts import DETECTOR, STARTS
-from files import write_json
-from mmengine.config import Config
-from rich.console import Console
-from rich.table import Table
+from common import add_options_argument, require_detection, run_tool
 
-from mmisl import __version__
-from mmisl.config_check import check_overrides
-from mmisl.datasets import make_digit_scenes, make_digits_textures
+require_detection()
+
+from comparison.runs import Run  # noqa: E402
+from detection_demo.chains import Job, train_chains  # noqa: E402
+from detection_demo.pictures import draw_detections  # noqa: E402
+from detection_demo.scoring import score_detector  # noqa: E402
+from detection_demo.starts import DETECTOR, STARTS  # noqa: E402
+from files import write_json  # noqa: E402
+from mmengine.config import Config  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from mmisl import __version__  # noqa: E402
+from mmisl.config_check import check_overrides  # noqa: E402
+from mmisl.datasets import (  # noqa: E402
+    make_digit_scenes,
+    make_digits_textures,
+)
 
 NUM_PICTURES = 6
 METRICS = {
@@ -60,11 +68,6 @@ def parse_args() -> argparse.Namespace:
 
 def demo(args: argparse.Namespace) -> None:
     """Make the data, train everything, and show what came of it."""
-    check_environment(need_ops=True)
-    # Imports mmdet, which needs the ops.
-    from detection_demo.pictures import draw_detections
-    from detection_demo.scoring import score_detector
-
     console = Console(file=sys.stdout)  # also while stdout is redirected
     cfg = Config.fromfile(DETECTOR)
     check_overrides(cfg, args.cfg_options)
@@ -72,7 +75,7 @@ def demo(args: argparse.Namespace) -> None:
     make_data(cfg)
     chains = {
         start.title: start.chain(
-            args.work_dir, cfg.train_cfg.max_epochs, args.cfg_options
+            args.work_dir, cfg.train_cfg.max_iters, args.cfg_options
         )
         for start in STARTS
     }

@@ -38,6 +38,7 @@ model = dict(
         strides=(2, 2, 2),
         dilations=(1, 1, 1),
         out_indices=(1, 2),
+        frozen_stages=-1,
         stem_channels=12,
         base_channels=12,
     ),
@@ -89,7 +90,6 @@ test_pipeline[1]['scale'] = (128, 128)
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
-    sampler=dict(type='DefaultSampler'),
     dataset=dict(
         data_root=data_root, metainfo=metainfo, pipeline=train_pipeline
     ),
@@ -103,7 +103,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16, val_interval=4)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=1600, val_interval=400)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
@@ -111,8 +111,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', eta_min=0, T_max=16, by_epoch=True),
+    dict(type='CosineAnnealingLR', eta_min=0, T_max=1600, by_epoch=False),
 ]
-default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
+default_hooks = dict(checkpoint=dict(interval=100))
 env_cfg = dict(dist_cfg=dict(backend='gloo'))
-log_processor = dict(by_epoch=True)

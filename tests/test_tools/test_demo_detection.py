@@ -19,7 +19,7 @@ from mmisl.weights import META_KEY, preprocessing_of
 ROOT = Path(__file__).resolve().parents[2]
 TITLES = ['ISL', 'NPID', 'random weights']
 SHORT = [
-    'train_cfg.max_epochs=1',
+    'train_cfg.max_iters=2',
     'train_dataloader.dataset.indices=4',
     'val_dataloader.dataset.indices=2',
     'test_dataloader.dataset.indices=2',
@@ -65,7 +65,7 @@ def finetune(folder, config):
     cfg = Config.fromfile(config)
     with DefaultScope.overwrite_default_scope('mmdet'):
         detector = MODELS.build({**cfg.model, '_scope_': 'mmdet'})
-    save_as_last(folder, 'epoch_1.pth', detector.state_dict(), cfg)
+    save_as_last(folder, 'iter_2.pth', detector.state_dict(), cfg)
 
 
 @needs_mmdet
@@ -107,33 +107,34 @@ def test_demo_detection__does_what_is_left(tmp_path, run_tool, starts):
 def test_starts__differ_in_the_checkpoint_alone(starts):
     work_dir = Path('work')
     found = [
-        start.chain(work_dir, 7, {'train_cfg.max_epochs': 7})
+        start.chain(work_dir, 7, {'train_cfg.max_iters': 7})
         for start in starts.STARTS
     ]
     detectors = [chain[-1] for chain in found]
     assert {job.run.config for job in detectors} == {starts.DETECTOR}
-    assert {job.num_epochs for job in detectors} == {7}
+    assert {job.length for job in detectors} == {7}
     assert len({job.run.seed for job in detectors}) == 1
     assert [job.options for job in detectors] == [
         {
-            'train_cfg.max_epochs': 7,
+            'train_cfg.max_iters': 7,
             'model.init_cfg.checkpoint': 'work/pretrain/isl/epoch_52.pth',
         },
         {
-            'train_cfg.max_epochs': 7,
+            'train_cfg.max_iters': 7,
             'model.init_cfg.checkpoint': 'work/pretrain/npid/epoch_52.pth',
         },
-        {'train_cfg.max_epochs': 7, 'model.init_cfg': None},
+        {'train_cfg.max_iters': 7, 'model.init_cfg': None},
     ]
     # As many epochs of pretraining for both, and none for random weights.
-    assert [[job.num_epochs for job in chain[:-1]] for chain in found] == [
+    assert [[job.length for job in chain[:-1]] for chain in found] == [
         [52], [52], [],
     ]  # fmt: skip
 
 
 def make_job(chains, folder, name):
     runs = importlib.import_module('comparison.runs')
-    return chains.Job(name, runs.Run(Path('config.py'), 1, folder / name), 3)
+    run = runs.Run(Path('config.py'), 1, folder / name)
+    return chains.Job(name, run, 3, 'epoch')
 
 
 @pytest.fixture

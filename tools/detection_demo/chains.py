@@ -19,13 +19,15 @@ class Job:
     Attributes:
         title: What the terminal calls it.
         run: Its config, seed and folder.
-        num_epochs: How long it trains.
+        length: How long it trains.
+        unit: What ``length`` counts, as a word.
         options: Overrides of its config.
     """
 
     title: str
     run: Run
-    num_epochs: int
+    length: int
+    unit: str
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -38,7 +40,7 @@ def train_chains(
         chains (Sequence[Sequence[Job]]): A job waits for the one before it
             in its chain, and for no other.
         jobs (int): Chains at a time.
-        console (Console): Shows the epochs of all jobs on a terminal, and a
+        console (Console): Shows how far all jobs are on a terminal, and a
             line for every finished one elsewhere.
 
     Returns:
@@ -73,7 +75,7 @@ def _train_chain(
     """Train one job after the other; the one that failed, or None."""
     for job in chain:
         seconds[job.run], status = train_one(
-            job.run, job.num_epochs, options=job.options, jobs=jobs
+            job.run, job.length, options=job.options, jobs=jobs
         )
         if status:
             return job
@@ -81,19 +83,21 @@ def _train_chain(
 
 
 class ChainProgress:
-    """Epochs of several trainings, read from their folders."""
+    """How far several trainings are, read from their folders."""
 
     def __init__(self, console: Console, jobs: Sequence[Job]) -> None:
         self.console = console
         self.bars = Progress(
             TextColumn('{task.description}'),
             BarColumn(),
-            TextColumn('epoch {task.completed:.0f}/{task.total:.0f}'),
+            TextColumn(
+                '{task.fields[unit]} {task.completed:.0f}/{task.total:.0f}'
+            ),
             console=console,
             disable=not console.is_terminal,
         )
         self.tasks: dict[TaskID, Job] = {
-            self.bars.add_task(job.title, total=job.num_epochs): job
+            self.bars.add_task(job.title, total=job.length, unit=job.unit): job
             for job in jobs
         }
 

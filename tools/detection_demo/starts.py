@@ -32,13 +32,13 @@ class Start:
     pretraining: Path | None
 
     def chain(
-        self, work_dir: Path, num_epochs: int, options: dict[str, Any]
+        self, work_dir: Path, num_iters: int, options: dict[str, Any]
     ) -> list[Job]:
         """What is trained for it: the detector last.
 
         Args:
             work_dir (Path): Of the whole demo.
-            num_epochs (int): How long the detector trains.
+            num_iters (int): How long the detector trains.
             options (dict[str, Any]): Further overrides of its config.
         """
         chain = []
@@ -46,16 +46,17 @@ class Start:
         if self.pretraining is not None:
             job = self._pretrain(self.pretraining, work_dir)
             chain.append(job)
-            last = job.run.folder / f'epoch_{job.num_epochs}.pth'
+            last = job.run.folder / f'epoch_{job.length}.pth'
             init_cfg = {'model.init_cfg.checkpoint': str(last)}
         run = Run(DETECTOR, SEED, work_dir / 'finetune' / self.name)
         title = f'detector from {self.title}'
-        return [*chain, Job(title, run, num_epochs, {**options, **init_cfg})]
+        options = {**options, **init_cfg}
+        return [*chain, Job(title, run, num_iters, 'iteration', options)]
 
     def _pretrain(self, config: Path, work_dir: Path) -> Job:
         num_epochs = schedule_of(Config.fromfile(config)).total_epochs
         run = Run(config, SEED, work_dir / 'pretrain' / self.name)
-        return Job(f'pretraining by {self.title}', run, num_epochs)
+        return Job(f'pretraining by {self.title}', run, num_epochs, 'epoch')
 
 
 STARTS = (
