@@ -22,6 +22,7 @@ require_detection()
 
 from comparison.runs import Run  # noqa: E402
 from detection_demo.chains import Job, train_chains  # noqa: E402
+from detection_demo.curve import validation_curve  # noqa: E402
 from detection_demo.pictures import draw_detections  # noqa: E402
 from detection_demo.scoring import score_detector  # noqa: E402
 from detection_demo.starts import DETECTOR, STARTS  # noqa: E402
@@ -38,10 +39,7 @@ from mmisl.datasets import (  # noqa: E402
 )
 
 NUM_PICTURES = 6
-METRICS = {
-    'voc07_11_points': 'voc07/mAP',
-    'voc_area': 'area/mAP',
-}
+ELEVEN_POINTS, AREA = 'voc07/mAP', 'area/mAP'
 
 
 def parse_args() -> argparse.Namespace:
@@ -96,7 +94,7 @@ def demo(args: argparse.Namespace) -> None:
         args.work_dir / 'metrics.json',
         dict(table=rows, seed=chain[-1].run.seed, mmisl=__version__),
     )
-    print_table(console, rows)
+    print_table(console, rows, cfg.train_cfg.max_iters)
     console.print(
         f'see {args.work_dir}/metrics.json, detections.png, and the '
         'checkpoints in pretrain/ and finetune/'
@@ -129,31 +127,51 @@ def describe_row(
 ) -> dict:
     """One start: its scores in percent, and what it took."""
     *before, last = chain
+    curve = validation_curve(last.run, ELEVEN_POINTS)
     return dict(
         start=title,
-        **{key: 100 * metrics[name] for key, name in METRICS.items()},
+        mAP_11_points=100 * metrics[ELEVEN_POINTS],
+        mAP_area=100 * metrics[AREA],
+        mAP_11_points_at={step: 100 * curve[step] for step in curve},
         pretraining_seconds=seconds[before[0].run] if before else 0.0,
         finetuning_seconds=seconds[last.run],
     )
 
 
-def print_table(console: Console, rows: list[dict]) -> None:
-    """Show mAP of every start beside the minutes it took."""
+def print_table(console: Console, rows: list[dict], num_iters: int) -> None:
+    """Show mAP of every start beside the minutes it took.
+
+    Args:
+        console (Console): To print to.
+        rows (list[dict]): Of :func:`describe_row`.
+        num_iters (int): How long the detectors were trained.
+    """
     table = Table(
-        title='mAP on the test scenes (%), and minutes of training',
+        title='mAP on the test scenes (%): by 11 points, after some of '
+        f'{num_iters} iterations\nand all of them; by area; and minutes of '
+        'pretraining + finetuning',
         title_justify='left',
     )
+    steps = sorted({step for row in rows for step in row['mAP_11_points_at']})
+    steps = [step for step in steps if step != num_iters]
     table.add_column('detector from')
-    for column in ('11 points', 'area', 'pretraining', 'finetuning'):
+    for column in (*map(str, steps), '11 points', 'area', 'minutes'):
         table.add_column(column, justify='right')
     for row in rows:
+        times = (row['pretraining_seconds'], row['finetuning_seconds'])
         table.add_row(
             row['start'],
-            *(f'{row[key]:.1f}' for key in METRICS),
-            minutes(row['pretraining_seconds']),
-            minutes(row['finetuning_seconds']),
+            *(percent(row['mAP_11_points_at'].get(step)) for step in steps),
+            percent(row['mAP_11_points']),
+            percent(row['mAP_area']),
+            ' + '.join(map(minutes, times)),
         )
     console.print(table)
+
+
+def percent(value: float | None) -> str:
+    """For the table."""
+    return '-' if value is None else f'{value:.1f}'
 
 
 def minutes(seconds: float | None) -> str:

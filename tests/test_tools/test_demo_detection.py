@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TITLES = ['ISL', 'NPID', 'random weights']
 SHORT = [
     'train_cfg.max_iters=2',
+    'train_cfg.val_interval=1',
     'train_dataloader.dataset.indices=4',
     'val_dataloader.dataset.indices=2',
     'test_dataloader.dataset.indices=2',
@@ -86,7 +87,15 @@ def test_demo_detection__does_what_is_left(tmp_path, run_tool, starts):
     assert [title in done.stdout for title in TITLES] == [True] * 3
     table = json.loads((work_dir / 'metrics.json').read_text())['table']
     assert [row['start'] for row in table] == TITLES
-    assert all(0 <= row['voc07_11_points'] <= 100 for row in table)
+    assert all(0 <= row['mAP_11_points'] <= 100 for row in table)
+    # The last validation is what the test finds once more.
+    assert [list(row['mAP_11_points_at']) for row in table] == [
+        [], ['1', '2'], ['1', '2'],
+    ]  # fmt: skip
+    assert all(
+        row['mAP_11_points_at']['2'] == row['mAP_11_points']
+        for row in table[1:]
+    )
     assert [row['finetuning_seconds'] > 0 for row in table] == [
         False, True, True,
     ]  # fmt: skip
@@ -102,6 +111,21 @@ def test_demo_detection__does_what_is_left(tmp_path, run_tool, starts):
     loaded = f'has the weights of {work_dir}/pretrain/npid/epoch_52.pth'
     assert [loaded in log for log in logs] == [True, False]
     assert 'begins with random weights' in logs[1]
+
+
+def test_validation_curve__of_all_parts(chains, tmp_path):
+    curve = importlib.import_module('detection_demo.curve')
+    run = make_job(chains, tmp_path, 'isl').run
+    # A part that was cut short, and one that did an iteration once more.
+    for part, records in (
+        ('20270101_000000', [dict(step=4, mAP=0.25), dict(step=8, mAP=0.5)]),
+        ('20270102_000000', [dict(step=8, mAP=0.75), dict(step=9, loss=1.0)]),
+        ('test/20270103_000000', [dict(step=9, mAP=1.0)]),
+    ):
+        path = run.folder / part / 'vis_data' / 'scalars.json'
+        path.parent.mkdir(parents=True)
+        path.write_text('\n'.join(map(json.dumps, records)))
+    assert curve.validation_curve(run, 'mAP') == {4: 0.25, 8: 0.75}
 
 
 def test_starts__differ_in_the_checkpoint_alone(starts):
