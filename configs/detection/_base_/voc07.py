@@ -90,7 +90,12 @@ test_cfg = dict(type='TestLoop')
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
+    logger=dict(
+        type='LoggerHook',
+        interval=50,
+        # By iteration, as the losses.
+        log_metric_by_epoch=False,
+    ),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
         type='mmisl.AtomicCheckpointHook', by_epoch=False, interval=1000
