@@ -1,5 +1,8 @@
 import subprocess
 import sys
+from importlib.util import find_spec
+
+import pytest
 
 
 def printed_by(module):
@@ -44,3 +47,35 @@ def test_import_mmpretrain_models__is_still_needed():
     # When this fails, mmcv was mended: take the workaround out.
     module = 'mmcv.cnn.bricks.transformer'
     assert 'MultiScaleDeformableAttention' in warned_by(module)
+
+
+def said_by(module):
+    """Both outputs of a program that imports a module."""
+    done = subprocess.run(
+        [sys.executable, '-c', f'import {module}'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout + done.stderr
+
+
+needs_ops = pytest.mark.skipif(
+    find_spec('mmdet') is None or find_spec('mmcv._ext') is None,
+    reason='needs mmdet and the compiled ops of mmcv: make test installs them',
+)
+
+
+@needs_ops
+def test_import_mmdet__is_quiet():
+    said = said_by('mmisl.detection')
+    assert 'OneDL' not in said
+    assert 'faster_coco_eval' not in said
+
+
+@needs_ops
+def test_import_mmdet__is_still_needed():
+    # When this fails, mmdet was mended: take the workaround out.
+    said = said_by('mmdet.datasets, mmdet.evaluation')
+    assert 'Could not import OneDL' in said
+    assert 'faster_coco_eval is not installed' in said

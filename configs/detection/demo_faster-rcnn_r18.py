@@ -115,7 +115,6 @@ param_scheduler = [
 ]
 default_hooks = dict(
     # Validations are noted by iteration.
-    logger=dict(log_metric_by_epoch=False),
     checkpoint=dict(interval=100),
 )
 env_cfg = dict(dist_cfg=dict(backend='gloo'))

@@ -5,28 +5,28 @@ it says ``custom_imports = dict(imports=['mmisl.detection'],
 allow_failed_imports=False)``, in mmisl, mmdet or a toolbox of one's own.
 """
 
-# Registers ResLayerExtraNorm, the last stage of a ResNet with a normalisation
-# behind it, in mmdet.
-import mmpretrain.models.utils.res_layer_extra_norm  # noqa: F401
+from mmisl.compat import import_mmdet
 
-from .per_class_voc_metric import PerClassVOCMetric
-from .picture_hook import DetectionPictureHook
-from .pretrained_check import (
+import_mmdet()  # before the modules that need it
+
+from .per_class_voc_metric import PerClassVOCMetric  # noqa: E402
+from .picture_hook import DetectionPictureHook  # noqa: E402
+from .pretrained_check import (  # noqa: E402
     PretrainedFit,
     check_pretrained,
     compare_pretrained,
 )
-from .proposals import (
+from .proposals import (  # noqa: E402
     check_proposals,
     proposal_key,
     read_proposals,
     write_proposals,
 )
-from .rescaling_hook import RescalingHook
-from .roi_pool_extractor import RoIPoolExtractor
-from .shared_heads import AlexNetFCHead
-from .strict_voc_dataset import StrictVOCDataset
-from .voc_files import VOCLayout, check_voc_split, read_split
+from .rescaling_hook import RescalingHook  # noqa: E402
+from .roi_pool_extractor import RoIPoolExtractor  # noqa: E402
+from .shared_heads import AlexNetFCHead  # noqa: E402
+from .strict_voc_dataset import StrictVOCDataset  # noqa: E402
+from .voc_files import VOCLayout, check_voc_split, read_split  # noqa: E402
 
 __all__ = [
     'AlexNetFCHead',

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+# Registers ResLayerExtraNorm in mmdet: the last stage of a ResNet with a
+# normalisation behind it, the shared head of MoCo's R50-C4.
+import mmpretrain.models.utils.res_layer_extra_norm  # noqa: F401
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
