@@ -6,6 +6,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -111,6 +112,58 @@ def test_demo_detection__does_what_is_left(tmp_path, run_tool, starts):
     loaded = f'has the weights of {work_dir}/pretrain/npid/epoch_52.pth'
     assert [loaded in log for log in logs] == [True, False]
     assert 'begins with random weights' in logs[1]
+
+
+@needs_mmdet
+def test_draw_detections__truth_above_findings(starts, tmp_path):
+    from mmdet.structures import DetDataSample
+    from mmengine.structures import InstanceData
+
+    pictures = importlib.import_module('detection_demo.pictures')
+    scoring = importlib.import_module('detection_demo.scoring')
+
+    def boxes(*rows, **others):
+        return InstanceData(
+            bboxes=torch.tensor(rows, dtype=torch.float).reshape(-1, 4),
+            labels=torch.tensor([row[0] % 2 for row in rows], dtype=int),
+            **others,
+        )
+
+    # 20 pixels high and 30 wide; the second box leaves the image.
+    sample = DetDataSample(metainfo=dict(ori_shape=(20, 30)))
+    sample.gt_instances = boxes((3, 4, 13, 16))
+    sample.ignored_instances = boxes((20, 2, 30, 18))
+    sample.pred_instances = boxes(
+        (4, 4, 14, 16), (8, 2, 18, 10), scores=torch.tensor([0.9, 0.2])
+    )
+    found = scoring.Findings(
+        metrics={},
+        images=[np.full((20, 30, 3), 128, np.uint8)],
+        samples=[sample],
+        metainfo=dict(
+            classes=('even', 'odd'), palette=[(255, 0, 0), (0, 0, 255)]
+        ),
+    )
+    visualizer = pictures.DetLocalVisualizer(line_width=2)
+    visualizer.dataset_meta = found.metainfo
+    (truth,) = pictures.draw_row(visualizer, found, truth=True)
+    (findings,) = pictures.draw_row(visualizer, found, truth=False)
+    assert truth.shape == findings.shape == (80, 120, 3)
+    # In the middle of the lower edge of each box, and its colour.
+    assert is_colour(truth[64, 32], (0, 0, 255))
+    assert is_colour(truth[72, 100], (255, 0, 0))
+    assert is_colour(findings[64, 36], (255, 0, 0))
+    # Of a low score: not drawn.
+    assert findings[40, 62].tolist() == [128] * 3
+
+    path = pictures.draw_detections({'ISL': found}, tmp_path / 'a' / 'b.png')
+    with Image.open(path) as img:
+        assert img.height >= 2 * 80
+
+
+def is_colour(pixel, wanted):
+    """Drawn with an alpha of 0.8 over grey."""
+    return np.abs(pixel - (0.8 * np.array(wanted) + 0.2 * 128)).max() < 40
 
 
 def test_validation_curve__of_all_parts(chains, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
+from mmengine.structures import InstanceData
 from PIL import Image
 
 from .scoring import Findings
@@ -53,7 +54,7 @@ def draw_row(
         visualizer.add_datasample(
             'scene',
             _enlarge_image(image),
-            _enlarge_boxes(sample),
+            _enlarge_sample(sample),
             draw_gt=truth,
             draw_pred=not truth,
             pred_score_thr=_MIN_SCORE,
@@ -69,19 +70,29 @@ def _enlarge_image(image: np.ndarray) -> np.ndarray:
     return np.asarray(resized)
 
 
-def _enlarge_boxes(sample: DetDataSample) -> DetDataSample:
-    enlarged = sample.clone()
+def _enlarge_sample(sample: DetDataSample) -> DetDataSample:
+    """True objects, difficult ones too, and findings of the larger image."""
+    height, width = (side * _ENLARGED for side in sample.ori_shape)
+    truth = [sample.gt_instances, sample.ignored_instances]
+    enlarged = DetDataSample(
+        gt_instances=InstanceData.cat(truth),
+        pred_instances=sample.pred_instances.clone(),
+    )
     for instances in (enlarged.gt_instances, enlarged.pred_instances):
-        instances.bboxes = instances.bboxes * _ENLARGED
+        bboxes = instances.bboxes * _ENLARGED
+        # A box that touches the border makes the visualiser shrink the image.
+        bboxes[:, 0::2] = bboxes[:, 0::2].clamp(0, width - 1)
+        bboxes[:, 1::2] = bboxes[:, 1::2].clamp(0, height - 1)
+        instances.bboxes = bboxes
     return enlarged
 
 
 def _save_grid(rows: Mapping[str, list[np.ndarray]], path: Path) -> Path:
     first = next(iter(rows.values()))
     num_columns = len(first)
-    inches = first[0].shape[0] / _DPI  # one pixel for one
-    figure = Figure(
-        figsize=(inches * num_columns, inches * len(rows)),
+    height, width = (side / _DPI for side in first[0].shape[:2])
+    figure = Figure(  # one pixel for one
+        figsize=(width * num_columns, height * len(rows)),
         layout='constrained',
     )
     grid = figure.subplots(len(rows), num_columns, squeeze=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -52,5 +53,6 @@ def score_detector(
         item = dataset[index]
         # (3, H, W), BGR as loaded.
         images.append(item['inputs'].flip(0).permute(1, 2, 0).numpy())
-        samples += runner.model.test_step(pseudo_collate([item]))
+        with torch.no_grad():
+            samples += runner.model.test_step(pseudo_collate([item]))
     return Findings(metrics, images, samples, dataset.metainfo)
