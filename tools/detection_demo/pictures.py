@@ -17,7 +17,7 @@ from .scoring import Findings
 
 # Names and scores could not be read on an image of 128 pixels.
 _ENLARGED = 4
-_MIN_SCORE = 0.3
+_MIN_SCORE = 0.5
 _DPI = 150
 
 
