@@ -11,7 +11,7 @@ Protocol and deviations of faster-rcnn_r50-c4_voc07.py.
 _base_ = 'fast-rcnn_r50-c4_voc07.py'
 
 model = dict(
-    init_cfg=dict(checkpoint='work_dirs/isl_r18/epoch_800.pth'),
+    init_cfg=dict(checkpoint='work_dirs/isl_r18/epoch_400.pth'),
     backbone=dict(depth=18),
     roi_head=dict(
         shared_head=dict(depth=18),

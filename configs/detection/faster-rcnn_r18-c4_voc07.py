@@ -12,7 +12,7 @@ Protocol and deviations of faster-rcnn_r50-c4_voc07.py.
 _base_ = 'faster-rcnn_r50-c4_voc07.py'
 
 model = dict(
-    init_cfg=dict(checkpoint='work_dirs/isl_r18/epoch_800.pth'),
+    init_cfg=dict(checkpoint='work_dirs/isl_r18/epoch_400.pth'),
     backbone=dict(depth=18),
     rpn_head=dict(in_channels=256, feat_channels=256),
     roi_head=dict(

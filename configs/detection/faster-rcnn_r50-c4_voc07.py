@@ -28,7 +28,7 @@ norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     init_cfg=dict(
         type='mmisl.PretrainedParts',
-        checkpoint='work_dirs/isl_r50/epoch_800.pth',
+        checkpoint='work_dirs/isl_r50/epoch_400.pth',
         parts={
             'backbone': dict(leave_out=['layer4.']),
             'roi_head.shared_head.layer4': dict(prefix='backbone.layer4.'),

@@ -20,7 +20,7 @@ norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     init_cfg=dict(
         type='mmisl.PretrainedParts',
-        checkpoint='work_dirs/isl_r50/epoch_800.pth',
+        checkpoint='work_dirs/isl_r50/epoch_400.pth',
         parts=dict(backbone=dict()),
     ),
     backbone=dict(

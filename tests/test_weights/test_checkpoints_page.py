@@ -108,7 +108,8 @@ def test_page__mmdet(folder):
         text = f"_base_ = 'mmdet::faster_rcnn/{name}.py'\n{text}"
         (folder / 'detector.py').write_text(text)
         cfg = Config.fromfile(folder / 'detector.py')
-        assert cfg.model.backbone.init_cfg.checkpoint == 'mmdet.pth'
+        init_cfg = cfg.model.get('init_cfg') or cfg.model.backbone.init_cfg
+        assert init_cfg.checkpoint == 'mmdet.pth'
         check_config(cfg, required=('model',))
 
 

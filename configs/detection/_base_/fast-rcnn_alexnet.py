@@ -4,7 +4,7 @@ model = dict(
     type='FastRCNN',
     init_cfg=dict(
         type='mmisl.PretrainedParts',
-        checkpoint='work_dirs/isl_alexnet/epoch_800.pth',
+        checkpoint='work_dirs/isl_alexnet/epoch_400.pth',
         parts={
             'backbone': dict(),
             'roi_head.shared_head.fc6': dict(prefix='neck.fc6.'),
