@@ -204,7 +204,8 @@ def run_timed(
     Args:
         run (Run): Whose folder is written to.
         command (list[str]): That trains.
-        threads (int): Of each process; at least 1 is given.
+        threads (int): Of each process, where OMP_NUM_THREADS is not set; at
+            least 1 is given.
 
     Returns:
         tuple[float | None, int]: As :func:`train_one`.
@@ -225,7 +226,8 @@ def run_timed(
             command,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, 'OMP_NUM_THREADS': str(max(1, threads))},
+            # Who has set the number of threads knows why.
+            env={'OMP_NUM_THREADS': str(max(1, threads)), **os.environ},
             # It has the lock as long as it lives, also without this tool.
             pass_fds=[lock.fileno()],
         ).returncode
