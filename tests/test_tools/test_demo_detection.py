@@ -1,4 +1,4 @@
-"""tools/demo_detection.py, on few scenes and short, and its parts."""
+"""tools/demo_detection.py in this process, short, and its parts."""
 
 import importlib
 import io
@@ -71,21 +71,22 @@ def finetune(folder, config):
 
 
 @needs_mmdet
-def test_demo_detection__does_what_is_left(tmp_path, run_tool, starts):
+def test_demo_detection__does_what_is_left(
+    tmp_path, starts, monkeypatch, capsys
+):
     work_dir = tmp_path / 'runs'
     pretrain(work_dir / 'pretrain' / 'isl', 'demo.py')
     pretrain(work_dir / 'pretrain' / 'npid', 'demo_npid.py')
     finetune(work_dir / 'finetune' / 'isl', starts.DETECTOR)
     finished = {path: path.read_bytes() for path in work_dir.rglob('*.pth')}
     assert len(finished) == 3
-    done = run_tool(
-        'demo_detection.py',
-        '--work-dir', work_dir,
-        '--cfg-options', *SHORT,
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert [title in done.stdout for title in TITLES] == [True] * 3
+    tool = importlib.import_module('demo_detection')
+    monkeypatch.chdir(tmp_path)  # where data/ goes
+    words = ['--work-dir', str(work_dir), '--cfg-options', *SHORT]
+    monkeypatch.setattr('sys.argv', ['demo_detection.py', *words])
+    tool.demo(tool.parse_args())
+    shown = capsys.readouterr().out
+    assert [title in shown for title in TITLES] == [True] * 3
     table = json.loads((work_dir / 'metrics.json').read_text())['table']
     assert [row['start'] for row in table] == TITLES
     assert all(0 <= row['mAP_11_points'] <= 100 for row in table)
