@@ -10,16 +10,17 @@ conv1 to conv5 at stride 16, RoIPool to 6x6 in the place of pool5, fc6 and fc7
 of the pretrained network as the shared head, with dropout. All batch
 normalisation is frozen and so is conv1; the rest is trained for 40,000
 iterations at a learning rate of 0.001, a tenth from 30,000 on, twice that for
-biases, which do not decay; 128 regions an image, a quarter of them objects;
-short side 600; 2,000 proposals of selective search.
+biases, which do not decay; 64 regions an image, so 128 an iteration, a quarter
+of them objects; short side 600; 2,000 proposals of selective search.
 
 DeepCluster's network looks at Sobel derivatives and has no normalisation
 behind fc6 and fc7: fast-rcnn_alexnet-deepcluster_voc07.py. With the
 normalisation folded into the layers before it, and those rescaled so that all
 learn equally fast: fast-rcnn_alexnet-folded_voc07.py.
 
-Deviation: regions are pooled at 1/16 of the image from maps that are a little
-smaller than that, as Girshick's code does with Caffe's AlexNet.
+Deviation: targets of boxes are divided by 0.1, 0.1, 0.2 and 0.2, as Faster
+R-CNN does, not by the deviations that Fast R-CNN finds for every class.
+Regions are pooled at 1/16 of the image from maps that are a little smaller.
 """
 
 _base_ = [

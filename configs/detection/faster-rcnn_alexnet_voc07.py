@@ -9,10 +9,11 @@ Aggregation, 54.2 ISL. Here: not run.
 Network, schedule and deviations of fast-rcnn_alexnet_voc07.py; the region
 proposal network has py-faster-rcnn's anchors (128, 256 and 512 pixels in three
 ratios), 256 of them an image, and gives 2,000 regions in training, 300 in the
-test.
+test; 128 of an image are trained on.
 
 Deviations besides: trained end to end, with the 40,000 iterations of 2 images
-of Fast R-CNN, where py-faster-rcnn has 70,000 of one.
+of Fast R-CNN, where py-faster-rcnn has 70,000 of one; regions narrower than 16
+pixels are dropped by the size of the resized image, not of the file.
 """
 
 _base_ = [
@@ -41,7 +42,9 @@ model = dict(
                 type='MaxIoUAssigner',
                 pos_iou_thr=0.7,
                 neg_iou_thr=0.3,
-                min_pos_iou=0.3,
+                # The best anchor of an object is its, however little they
+                # overlap; with 0, all would be those of one that has none.
+                min_pos_iou=0.001,
             ),
             sampler=dict(
                 type='RandomSampler',
@@ -59,8 +62,9 @@ model = dict(
             nms=dict(type='nms', iou_threshold=0.7),
             min_bbox_size=16,
         ),
-        # The background may overlap nothing, as in training end to end.
-        rcnn=dict(assigner=dict(neg_iou_thr=0.5)),
+        # As in training end to end: the background may overlap nothing, and
+        # 128 regions are those of one image.
+        rcnn=dict(assigner=dict(neg_iou_thr=0.5), sampler=dict(num=128)),
     ),
     test_cfg=dict(
         rpn=dict(

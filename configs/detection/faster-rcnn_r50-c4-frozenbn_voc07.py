@@ -12,7 +12,9 @@ normalisation behind conv5; 50,000 iterations at a learning rate of 0.002, a
 tenth from 38,000 on. Their ``frozen`` task trains nothing before conv5 either:
 ``--cfg-options model.backbone.frozen_stages=3``.
 
-Deviation: sizes of images are those of faster-rcnn_r50-c4_voc07.py.
+Deviation: sizes of images, warm-up and the numbers of the region proposal
+network are those of faster-rcnn_r50-c4_voc07.py. The files that the authors
+published leave the images of a GPU and the warm-up to Detectron's defaults.
 """
 
 _base_ = 'faster-rcnn_r50-c4_voc07.py'
@@ -25,7 +27,11 @@ model = dict(
         shared_head=dict(type='ResLayer', norm_cfg=norm_cfg, norm_eval=True)
     ),
 )
-train_dataloader = dict(batch_size=1)
+train_dataloader = dict(
+    batch_size=1,
+    # As Detectron, which passes over what its JSON files mark `ignore`.
+    dataset=dict(train_on_difficult=False),
+)
 train_cfg = dict(max_iters=50000, val_interval=10000)
 optim_wrapper = dict(optimizer=dict(lr=0.002))
 param_scheduler = [

@@ -54,7 +54,8 @@ model = dict(
                 min_pos_iou=0.5,
                 match_low_quality=False,
             ),
-            sampler=dict(type='RandomSampler', num=128, pos_fraction=0.25),
+            # Of each image: 128 of a batch of 2.
+            sampler=dict(type='RandomSampler', num=64, pos_fraction=0.25),
             pos_weight=-1,
             debug=False,
         )

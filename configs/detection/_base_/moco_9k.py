@@ -32,6 +32,8 @@ train_cfg = dict(type='IterBasedTrainLoop', max_iters=9000, val_interval=3000)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4),
+    # detectron2's WEIGHT_DECAY_NORM.
+    paramwise_cfg=dict(norm_decay_mult=0.0),
 )
 param_scheduler = [
     dict(
