@@ -19,8 +19,10 @@ normalisation folded into the layers before it, and those rescaled so that all
 learn equally fast: fast-rcnn_alexnet-folded_voc07.py.
 
 Deviation: targets of boxes are divided by 0.1, 0.1, 0.2 and 0.2, as Faster
-R-CNN does, not by the deviations that Fast R-CNN finds for every class.
-Regions are pooled at 1/16 of the image from maps that are a little smaller.
+R-CNN does, not by the deviations that Fast R-CNN finds for every class. And
+convolutions and pools are padded as in pretraining, where Girshick's code pads
+them anew, so that the cells of conv5 lie on multiples of 16 pixels; here they
+lie 15 pixels further, and regions are moved to them.
 """
 
 _base_ = [

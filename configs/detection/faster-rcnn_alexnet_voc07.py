@@ -33,6 +33,8 @@ model = dict(
             scales=[8, 16, 32],
             ratios=[0.5, 1.0, 2.0],
             strides=[16],
+            # On the cells of conv5, the first of which looks at pixel 15.
+            center_offset=15 / 16,
         ),
         loss_bbox=dict(type='SmoothL1Loss', beta=1 / 9),
     ),

@@ -56,6 +56,35 @@ def test_alexnet__best_anchor_of_a_small_object():
     assert result.gt_inds.tolist() == [1, 0, 0]
 
 
+def seen_by(backbone, cell, size=300):
+    """First and last pixel, in y, that a cell of the last map looks at."""
+    # Of the maximum only one pixel would have a gradient.
+    backbone.pool = torch.nn.AvgPool2d(
+        backbone.pool.kernel_size, backbone.pool.stride
+    )
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.constant_(module.weight, 1e-3)
+    image = torch.ones(1, 3, size, size, requires_grad=True)
+    backbone.eval()(image)[-1][0, 0, cell, cell].backward()
+    rows = image.grad.abs().sum((0, 1, 3)).nonzero()
+    return rows.min().item(), rows.max().item()
+
+
+def test_alexnet__regions_and_anchors_lie_on_the_cells():
+    cfg = read('faster-rcnn_alexnet')
+    first, last = seen_by(MODELS.build(cfg.model.backbone), cell=8)
+    assert (first > 0) and (last < 299)  # nothing is cut off
+    center = (first + last) / 2
+    extractor = cfg.model.roi_head.bbox_roi_extractor
+    assert center == extractor.first_center + 16 * 8
+    generator = TASK_UTILS.build(cfg.model.rpn_head.anchor_generator)
+    anchors = generator.grid_priors([(10, 10)], device='cpu')[0]
+    anchors = anchors.reshape(10, 10, 9, 4)
+    middle = (anchors[8, 8, :, :2] + anchors[8, 8, :, 2:]) / 2
+    torch.testing.assert_close(middle, torch.full((9, 2), center))
+
+
 @pytest.mark.parametrize(
     'name', ['faster-rcnn_r18-c4', 'faster-rcnn_r50-fpn', 'fast-rcnn_r18-c4']
 )

@@ -66,6 +66,19 @@ def test_forward__value_and_gradient():
     torch.testing.assert_close(*gradients)
 
 
+def test_forward__first_center():
+    feature_map = torch.randn(1, 2, 6, 7)
+    box = [41.0, 26.0, 87.0, 71.0]
+    roi = torch.tensor([[0.0, *box]])
+    extractor = RoIPoolExtractor(3, 2, [16], first_center=15)
+    moved = [side - 15 for side in box]
+    torch.testing.assert_close(
+        extractor((feature_map,), roi)[0],
+        pool_by_loops(feature_map[0], moved, 3, 16),
+    )
+    assert roi.tolist() == [[0, *box]]
+
+
 def test_forward__no_regions():
     extractor = RoIPoolExtractor(2, 3, [16])
     found = extractor((torch.randn(1, 3, 5, 5),), torch.zeros(0, 5))

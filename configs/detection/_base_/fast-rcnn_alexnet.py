@@ -31,6 +31,7 @@ model = dict(
             output_size=6,
             out_channels=256,
             featmap_strides=[16],
+            first_center=15,
         ),
         bbox_head=dict(
             type='BBoxHead',
