@@ -11,6 +11,7 @@ import traceback
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmisl.environment import check_environment
 
@@ -53,6 +54,21 @@ def require_detection() -> None:
         )
 
 
+class OptionsAction(DictAction):
+    """mmengine's, for values that are paths: a space in one stays.
+
+    mmengine takes the spaces out of every value, so a checkpoint below
+    ``my runs/`` would not be found.
+    """
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        text = val.strip().strip('\'"')
+        if ',' in text or text[:1] + text[-1:] in ('()', '[]'):
+            return DictAction._parse_iterable(val)
+        return DictAction._parse_int_float_bool(text)
+
+
 def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool has."""
     parser = argparse.ArgumentParser(
@@ -69,7 +85,7 @@ def add_options_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='settings that replace those of the config, such as\n'

@@ -116,3 +116,24 @@ def test_check_checkpoint__missing_and_cut_short(common, tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match='a.pth is no whole checkpoint'):
         common.check_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    'text, value',
+    [
+        ('my runs/isl (2)/epoch_8.pth', 'my runs/isl (2)/epoch_8.pth'),
+        ('"my runs/epoch_8.pth"', 'my runs/epoch_8.pth'),
+        ('(old) runs/epoch_8.pth', '(old) runs/epoch_8.pth'),
+        (' 1e-3', 1e-3),
+        ('None', None),
+        ('true', True),
+        ('[1, 2]', [1, 2]),
+        ('(600, 1000)', (600, 1000)),
+        ('a, b', ['a', 'b']),
+    ],
+)
+def test_options__a_path_keeps_its_spaces(common, text, value):
+    parser = common.make_parser('')
+    options = ['--cfg-options', f'model.checkpoint={text}']
+    args = parser.parse_args(['a.py', *options])
+    assert args.cfg_options == {'model.checkpoint': value}

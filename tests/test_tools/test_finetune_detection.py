@@ -16,7 +16,7 @@ if find_spec('mmdet') is None or find_spec('mmcv._ext') is None:
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     """With ``detector.py``, its data, and checkpoints to start from."""
-    folder = tmp_path_factory.mktemp('finetuning')
+    folder = tmp_path_factory.mktemp('finetuning') / 'a space'
     write_detector(folder)
     write_start(folder / 'npid' / 'epoch_2.pth')
     write_start(folder / 'deep' / 'epoch_2.pth', depth=34, width=64)
