@@ -72,12 +72,16 @@ def compare_pretrained(
         detector = MODELS.build(cfg.model)
     fit = PretrainedFit()
     fit.complaints.extend(_unsynchronisable(cfg, detector, num_processes))
-    init_cfg = cfg.model.get('init_cfg')
+    # Only None says that random weights are meant.
+    init_cfg = cfg.model.get('init_cfg', 'missing')
     if init_cfg is None:
         return fit
-    if _type_name(init_cfg) != PretrainedParts.__name__:
+    if (
+        not isinstance(init_cfg, Mapping)
+        or _type_name(init_cfg) != PretrainedParts.__name__
+    ):
         fit.complaints.append(
-            f'model.init_cfg is {dict(init_cfg)}, which loads no backbone '
+            f'model.init_cfg is {init_cfg}, which loads no backbone '
             "strictly; give dict(type='mmisl.PretrainedParts', "
             'checkpoint=..., parts=...), as configs/detection do'
         )

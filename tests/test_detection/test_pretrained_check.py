@@ -209,6 +209,23 @@ def test_another_initializer(tiny, fitting):
     assert "'Pretrained'" in line and 'mmisl.PretrainedParts' in line
 
 
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda model: model.pop('init_cfg'), 'is missing'),
+        (lambda model: model.update(init_cfg=[model.init_cfg]), r'is \[\{'),
+    ],
+)
+def test_no_initializer_of_the_whole(tiny, fitting, change, words):
+    cfg = copy.deepcopy(tiny)
+    cfg.model.backbone.init_cfg = dict(
+        type='mmisl.StrictPretrained', checkpoint=str(fitting)
+    )
+    change(cfg.model)
+    (line,) = check_pretrained(cfg)
+    assert re.match(f'model.init_cfg {words}.*mmisl.PretrainedParts', line)
+
+
 def test_unknown_part(tiny, fitting):
     cfg = copy.deepcopy(tiny)
     cfg.model.init_cfg.checkpoint = str(fitting)
