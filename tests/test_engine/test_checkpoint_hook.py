@@ -147,3 +147,16 @@ def test_check_keys__names_five_of_each_side():
 def test_init__rule_is_checked():
     with pytest.raises(KeyError, match='highest'):
         AtomicCheckpointHook(save_best='knn/bank_top1', rule='highest')
+
+
+@pytest.mark.parametrize(
+    'by_epoch, step', [(True, 'epoch 3'), (False, 'iteration 8')]
+)
+def test_save__message_names_the_step_of_the_checkpoint(by_epoch, step):
+    checkpoint = dict(
+        meta=dict(epoch=3, iter=8),
+        state_dict={'neck.weight': torch.tensor([1.0, torch.nan])},
+    )
+    hook = AtomicCheckpointHook(by_epoch=by_epoch)
+    with pytest.raises(RuntimeError, match=f'infinity after {step}, so no'):
+        hook.before_save_checkpoint(None, checkpoint)

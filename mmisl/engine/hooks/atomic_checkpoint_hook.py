@@ -112,10 +112,12 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse weights that are not finite; keep plain values only."""
+        meta = checkpoint['meta']
+        # The runner counts on between a step and the validation behind it.
         step = (
-            f'epoch {runner.epoch + 1}'
+            f'epoch {meta["epoch"]}'
             if self.by_epoch
-            else f'iteration {runner.iter + 1}'
+            else f'iteration {meta["iter"]}'
         )
         for name, value in checkpoint['state_dict'].items():
             if value.is_floating_point() and not value.isfinite().all():
@@ -126,7 +128,7 @@ class AtomicCheckpointHook(CheckpointHook):
                     'lower learning rate, or without --amp'
                 )
         if self.preprocessing is not None:
-            checkpoint['meta'][META_KEY] = self.preprocessing.to_meta()
+            meta[META_KEY] = self.preprocessing.to_meta()
         hub = checkpoint['message_hub']
         hub['log_scalars'] = {
             key: _pack_history(buffer)
