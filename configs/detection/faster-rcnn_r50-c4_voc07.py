@@ -58,4 +58,9 @@ model = dict(
         ),
         bbox_head=dict(num_classes=20),
     ),
+    train_cfg=dict(
+        # As in detectron2 the best anchor of an object is its, however little
+        # they overlap; with 0, all would be those of one that has none.
+        rpn=dict(assigner=dict(min_pos_iou=0.001))
+    ),
 )

@@ -41,8 +41,12 @@ def test_alexnet__regions_of_an_iteration(name, num_images):
     assert cfg.model.train_cfg.rcnn.sampler.num * num_images == 128
 
 
-def test_alexnet__best_anchor_of_a_small_object():
-    cfg = read('faster-rcnn_alexnet')
+@pytest.mark.parametrize(
+    'name',
+    ['faster-rcnn_alexnet', 'faster-rcnn_r50-c4', 'faster-rcnn_r18-c4'],
+)
+def test_rpn__best_anchor_of_a_small_object(name):
+    cfg = read(name)
     assigner = TASK_UTILS.build(cfg.model.train_cfg.rpn.assigner)
     anchors = torch.tensor(
         [[0.0, 0, 128, 128], [16, 0, 144, 128], [300, 300, 428, 428]]
