@@ -14,7 +14,7 @@ import argparse
 
 from common import make_parser, run_tool
 from detection_table.cells import RANDOM
-from detection_table.checks import read_detector, refuse
+from detection_table.checks import batch_note, read_detector, refuse
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,8 +29,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--processes',
         type=int,
-        default=1,
-        help='that will train the detector (default: 1)',
+        help='that will train the detector (default: 1, and nothing is said '
+        'of\nthe batch)',
     )
     return parser.parse_args()
 
@@ -46,9 +46,11 @@ def check(args: argparse.Namespace) -> None:
     # Needs the compiled ops that have just been looked for.
     from mmisl.detection import compare_pretrained
 
-    fit = compare_pretrained(cfg, num_processes=args.processes)
+    fit = compare_pretrained(cfg, num_processes=args.processes or 1)
     if fit.complaints:
         refuse(f'{args.config} does not fit its start', fit.complaints)
+    if args.processes and (note := batch_note(cfg, args.processes)):
+        print(note)
     if not fit.loaded:
         print(f'fits: {args.config} begins with random weights')
         return

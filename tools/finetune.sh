@@ -41,15 +41,15 @@ finetuning_words() {
     fi
 }
 
-# check_detection CONFIG PRETRAIN PROCESSES: all that does not fit, before
+# check_detection CONFIG PRETRAIN [PROCESSES]: all that does not fit, before
 # anything is trained.
 check_detection() {
-    local given=()
+    local given=(${3:+--processes "$3"})
     if ((${#options[@]})); then
-        given=(--cfg-options "${options[@]}")
+        given+=(--cfg-options "${options[@]}")
     fi
     "$(pick_python)" "$(dirname "${BASH_SOURCE[0]}")/check_detection.py" \
-        "$1" "$2" --processes "$3" "${given[@]}"
+        "$1" "$2" "${given[@]}"
 }
 
 # Checkpoints of all methods are called epoch_N.pth: their folder tells whose.

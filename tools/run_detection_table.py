@@ -31,7 +31,7 @@ import mmengine
 import torch
 from common import add_options_argument, run_tool
 from detection_table.cells import Cell, read_cells
-from detection_table.checks import read_detector, refuse
+from detection_table.checks import batch_note, read_detector, refuse
 from detection_table.runs import CellRun, claim, settings_of, train
 from detection_table.scores import check_metrics, scores_of
 from detection_table.table import (
@@ -172,6 +172,9 @@ def check_cells(
         complaints += [f'{cell.name}: {complaint}' for complaint in found]
     if complaints:
         refuse('these cells do not fit their start', complaints)
+    for cell in cells:
+        if note := batch_note(configs[cell.name], processes):
+            print(f'{cell.name}: {note}', flush=True)
 
 
 def run_all(

@@ -13,6 +13,6 @@ tools=$(dirname "$0")
 source "$tools/launch.sh"
 source "$tools/finetune.sh"
 finetuning_words "$3" "$4" "${@:5}"
-# Counted as one process: this machine may have no GPUs, the job's have.
-check_detection "$3" "$4" 1
+# Without a number of processes: this machine may have no GPUs, the job's have.
+check_detection "$3" "$4"
 run_slurm "$1" "$2" "$tools/train.py" "${words[@]}"

@@ -1,10 +1,13 @@
 """tools/check_detection.py and the scripts that call it first."""
 
+import importlib
 from importlib.util import find_spec
 
 import pytest
 import torch
+from mmengine.config import Config
 from tiny_detector import write_detector, write_start
+from tiny_run import ROOT
 
 if find_spec('mmdet') is None or find_spec('mmcv._ext') is None:
     pytest.skip(
@@ -45,6 +48,25 @@ def test_check__lists_all_and_fails(folder, run_tool):
     names = [line[4:].partition(':')[0] for line in lines_of(done)]
     assert names[0].startswith('custom_hooks has no mmisl.')
     assert names[1:] == ['architecture', 'backbone']
+
+
+@pytest.mark.parametrize(
+    'processes, scaling, is_noted',
+    [
+        (1, dict(base_batch_size=4), True),
+        (2, dict(base_batch_size=4), False),
+        (1, dict(base_batch_size=4, enable=True), False),
+        (1, None, False),
+    ],
+)
+def test_batch_note(monkeypatch, processes, scaling, is_noted):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    batch_note = importlib.import_module('detection_table.checks').batch_note
+    loader = dict(batch_size=2)
+    cfg = Config(dict(train_dataloader=loader, auto_scale_lr=scaling))
+    note = batch_note(cfg, processes)
+    assert ('meant for 4 images a step, and 1 x 2 are 2' in note) == is_noted
+    assert bool(note) == is_noted
 
 
 def test_check__a_slip_in_the_config_is_one_line(folder, run_tool):

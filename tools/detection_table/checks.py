@@ -43,6 +43,30 @@ def read_detector(
     return cfg
 
 
+def batch_note(cfg: Config, processes: int) -> str:
+    """What to know where the batch is not that of the learning rate.
+
+    Args:
+        cfg (Config): Of a detector.
+        processes (int): That will train it.
+
+    Returns:
+        str: One line; empty where the batch is as the config means it, or
+        the config does not say.
+    """
+    scaling = cfg.get('auto_scale_lr') or {}
+    meant = scaling.get('base_batch_size')
+    each = cfg.train_dataloader.get('batch_size', 0)
+    if meant in (None, processes * each) or scaling.get('enable'):
+        return ''
+    return (
+        f'note: learning rate and iterations are meant for {meant} images a '
+        f'step, and {processes} x {each} are {processes * each}; with another '
+        'number of processes scale both, the rate by auto_scale_lr.enable='
+        'True among --cfg-options'
+    )
+
+
 def refuse(title: str, complaints: Sequence[str]) -> NoReturn:
     """Print a list of what does not fit, and end with exit status 1."""
     lines = [f'  - {complaint}' for complaint in complaints]
