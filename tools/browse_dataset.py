@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from common import OptionsAction
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from PIL import Image
 
@@ -37,7 +38,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='settings that replace those of the config',

@@ -1,7 +1,7 @@
 """VOC2007 with proposals from a file, for Fast R-CNN.
 
 ``tools/make_proposals.py`` makes the files. At most 2,000 of each image are
-used, the best first, as Fast R-CNN does.
+used, the best first; Fast R-CNN takes all, some 2,000 in the mean.
 """
 
 _base_ = 'voc07.py'
