@@ -17,7 +17,6 @@ NARROW = dict(neck=dict(fc_channels=FC))
 STARTS = {
     'fast-rcnn_r18-c4_voc07.py': ('isl_r18.py', {}),
     'faster-rcnn_r18-c4_voc07.py': ('isl_r18.py', {}),
-    'fast-rcnn_r50-c4_voc07.py': ('mocov2_r50.py', {}),
     'faster-rcnn_r50-c4_voc07.py': ('isl_r50.py', {}),
     'fast-rcnn_alexnet_voc07.py': ('isl_alexnet.py', NARROW),
     'fast-rcnn_alexnet-folded_voc07.py': ('isl_alexnet.py', NARROW),
