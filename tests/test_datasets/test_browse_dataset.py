@@ -50,7 +50,9 @@ def config(tmp_path):
 @pytest.fixture(scope='module')
 def main():
     """The tool's entry point; tools are scripts, not a package."""
-    return runpy.run_path(str(TOOL))['main']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TOOL.parent))
+        return runpy.run_path(str(TOOL))['main']
 
 
 def test_main__one_row_for_each_image(main, config, tmp_path):
