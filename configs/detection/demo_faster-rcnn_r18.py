@@ -113,8 +113,5 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', eta_min=0, T_max=1600, by_epoch=False),
 ]
-default_hooks = dict(
-    # Validations are noted by iteration.
-    checkpoint=dict(interval=100),
-)
+default_hooks = dict(checkpoint=dict(interval=100))
 env_cfg = dict(dist_cfg=dict(backend='gloo'))

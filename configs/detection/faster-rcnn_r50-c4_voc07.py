@@ -9,11 +9,11 @@ Here: not run at this size; see docs/results.md for less.
 
 MoCo's detection code (``R_50_C4`` with ``Res5ROIHeadsExtraNorm``): backbone to
 conv4, conv5 as the shared head of all regions with a normalisation behind it;
-all batch normalisation is trained, over the images of all GPUs; short side
-480 to 800, 800 in the test; 16 images, learning rate 0.02; objects marked
-difficult are trained on as others. Its learning rate
-falls at 18,000 and 22,000 of 24,000 iterations; no positions are published for
-9,000, which is what MoCo took for VOC2007 alone, so they are in proportion.
+all batch normalisation is trained, over the images of all GPUs; short side 480
+to 800, 800 in the test; 16 images, learning rate 0.02; objects marked
+difficult are trained on as others. Its learning rate falls at 18,000 and
+22,000 of 24,000 iterations; no positions are published for 9,000, which is
+what MoCo took for VOC2007 alone, so they are in proportion.
 
 Deviation: statistics of the normalisation are those that training averaged,
 not computed anew before the test.
