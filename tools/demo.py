@@ -158,7 +158,7 @@ class RoundScoresHook(Hook):
         if runner.epoch == 0:
             self.untrained = knn_of_network(runner)
 
-    def after_mining(self, runner: Runner) -> None:
+    def after_mining(self, runner: Runner, summary) -> None:
         """Score what the round before this mining has trained."""
         trained = runner.train_loop.state.round - 1
         if trained > 0:  # round 0 is common to all and scored there

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .miners import Candidates, Rows
 
 
 @dataclass(frozen=True)
@@ -11,13 +15,16 @@ class StageSummary:
 
     Attributes:
         seconds: Wall time of the stage.
+        rows: (N, D) float, norm 1, the features that similarity was measured
+            in; sharded where the bank is.
     """
 
     seconds: float
+    rows: Rows
 
     def as_scalars(self) -> dict[str, float]:
         """Numbers to be logged, by name."""
-        return asdict(self)
+        return dict(seconds=self.seconds)
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,14 @@ class MiningSummary(StageSummary):
         num_candidates: Directed pairs proposed.
         num_requested: New undirected edges the quota asked for.
         num_accepted: New undirected edges inserted.
+        accepted: These edges, with the miner's score.
         observations: Further numbers of the miner, to be logged by name.
     """
 
     num_candidates: int
     num_requested: int
     num_accepted: int
+    accepted: Candidates
     observations: dict[str, float]
 
     def as_scalars(self) -> dict[str, float]:
@@ -42,7 +51,7 @@ class MiningSummary(StageSummary):
             candidates=self.num_candidates,
             edges_requested=self.num_requested,
             edges_accepted=self.num_accepted,
-            seconds=self.seconds,
+            **super().as_scalars(),
             **self.observations,
         )
 
@@ -59,3 +68,11 @@ class ClusteringSummary(StageSummary):
 
     inertia: float
     num_empty: int
+
+    def as_scalars(self) -> dict[str, float]:
+        """See :class:`StageSummary`."""
+        return dict(
+            inertia=self.inertia,
+            num_empty=self.num_empty,
+            **super().as_scalars(),
+        )

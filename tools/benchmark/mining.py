@@ -313,15 +313,20 @@ def measure_parts(args: argparse.Namespace) -> list[Row]:
     pairs = Candidates(ends[0].int(), ends[1].int(), confidence)
     for name, cap in (('selection', None), ('selection, at most 20', 20)):
 
-        def select(cap: int | None = cap) -> tuple[Tensor, Tensor]:
+        def select(cap: int | None = cap) -> Candidates:
             kept = edge_selection.trim(pairs, graph, DEGREE, max_degree=cap)
             return edge_selection.select_edges(
                 kept, graph, DEGREE, max_degree=cap
             )
 
         edges = add(name, num_pairs, 10 * num_samples, select)
-    num_edges = len(edges[0])
-    add('insertion', num_edges, num_edges, lambda: graph.add_edges(*edges))
+    num_edges = len(edges)
+    add(
+        'insertion',
+        num_edges,
+        num_edges,
+        lambda: graph.add_edges(edges.src, edges.dst),
+    )
     return rows
 
 

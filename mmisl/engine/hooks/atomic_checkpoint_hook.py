@@ -103,7 +103,7 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         runner.logger.info(f'Checkpoints are written to {self.out_dir}.')
 
-    def after_mining(self, runner: Runner) -> None:
+    def after_mining(self, runner: Runner, summary) -> None:
         """Save what was mined, under the name of its epoch."""
         if not self.saves_after_mining:
             return

@@ -226,6 +226,7 @@ class RoundBasedTrainLoop(BaseLoop):
 
     def run_mining(self) -> None:
         """Encode what is looked at, mine, and report what came of it."""
+        self.runner.call_hook('before_mining')
         round_idx = self.state.round
         seed = derive_seed(self.runner.seed, 'mining', round_idx)
         reseed(seed)
@@ -241,7 +242,7 @@ class RoundBasedTrainLoop(BaseLoop):
         if self.restart_lr:
             self._restart_lr()
         self._advance()
-        self.runner.call_hook('after_mining')
+        self.runner.call_hook('after_mining', summary=summary)
 
     def _encode_views(self, model, round_idx: int) -> list:
         """What the algorithm wants to look at, V of (N, D)."""

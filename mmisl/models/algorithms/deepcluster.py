@@ -184,6 +184,7 @@ class DeepCluster(BaseAlgorithm):
         self.head.redraw(seed)
         return ClusteringSummary(
             seconds=time.perf_counter() - start,
+            rows=rows,
             inertia=inertia,
             num_empty=self.clusters.num_empty,
         )

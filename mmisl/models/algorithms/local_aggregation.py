@@ -95,6 +95,7 @@ class LocalAggregation(NPID):
         self.clusters.update(assignments)
         return ClusteringSummary(
             seconds=time.perf_counter() - start,
+            rows=self.memory.rows,
             inertia=inertia,
             num_empty=self.clusters.num_empty,
         )

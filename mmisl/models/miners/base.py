@@ -138,7 +138,7 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
             max_degree=self.max_degree,
             mutual=self.mutual,
         )
-        src, dst = select_edges(
+        chosen = select_edges(
             candidates.gather(),
             graph,
             quota,
@@ -146,12 +146,14 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
             mutual=self.mutual,
         )
         # Devices may break ties of the last bit differently.
-        src, dst = _from_main_rank(src, dst)
+        chosen = _from_main_rank(chosen)
         return MiningSummary(
             num_candidates=int(num_candidates),
             num_requested=num_requested,
-            num_accepted=graph.add_edges(src, dst),
+            num_accepted=graph.add_edges(chosen.src, chosen.dst),
             seconds=time.perf_counter() - start,
+            rows=bank,
+            accepted=chosen,
             observations=observations,
         )
 
@@ -175,17 +177,19 @@ def build_miner(cfg: dict, feat_dim: int) -> BaseMiner:
     return miner
 
 
-def _from_main_rank(src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor]:
+def _from_main_rank(chosen: Candidates) -> Candidates:
     """Rank 0's edges, on every rank."""
     if get_world_size() == 1:
-        return src, dst
-    count = torch.tensor(len(src), device=src.device)
+        return chosen
+    src, score = chosen.src, chosen.score
+    count = torch.tensor(len(chosen), device=src.device)
     broadcast(count)
-    edges = src.new_empty(2, int(count))
+    edges, scores = src.new_empty(2, int(count)), score.new_empty(int(count))
     if is_main_process():
-        edges = torch.stack([src, dst])
+        edges, scores = torch.stack([src, chosen.dst]), score
     broadcast(edges)
-    return edges[0], edges[1]
+    broadcast(scores)
+    return Candidates(edges[0], edges[1], scores)
 
 
 def mean_view(views: Views) -> Rows:

@@ -85,7 +85,7 @@ def select_edges(
     *,
     max_degree: int | None = None,
     mutual: bool = False,
-) -> tuple[Tensor, Tensor]:
+) -> Candidates:
     """Choose the best new edges until the graph would hold its quota.
 
     Greedy by falling score, equal scores by the smaller pair of indices. A
@@ -100,14 +100,14 @@ def select_edges(
         mutual (bool): Keep only pairs proposed from both ends.
 
     Returns:
-        tuple[Tensor, Tensor]: ``src < dst``, (E',) int64 each, best first.
+        Candidates: ``src < dst``, (E',) int64 each, best first.
     """
-    src, dst, _ = _best_first(candidates, graph, mutual)
+    src, dst, score = _best_first(candidates, graph, mutual)
     if max_degree is not None:
         keep = _greedy_degree_cap(src, dst, graph.degrees, max_degree)
-        src, dst = src[keep], dst[keep]
+        src, dst, score = src[keep], dst[keep], score[keep]
     room = edges_to_quota(graph, quota)
-    return src[:room], dst[:room]
+    return Candidates(src[:room], dst[:room], score[:room])
 
 
 def trim(
