@@ -28,7 +28,7 @@ param_scheduler = [
 optim_wrapper = dict(optimizer=dict(lr=0.0075))
 auto_scale_lr = dict(base_batch_size=64)
 # No labels: nothing to validate.
-custom_hooks = [dict(type='MemoryBankHook')]
+custom_hooks = [dict(type='MemoryBankHook'), dict(type='MiningSnapshotHook')]
 val_cfg = None
 val_evaluator = None
 test_cfg = None

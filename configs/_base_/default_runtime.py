@@ -12,7 +12,11 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=2),
 )
-custom_hooks = [dict(type='MemoryBankHook'), dict(type='KNNGalleryHook')]
+custom_hooks = [
+    dict(type='MemoryBankHook'),
+    dict(type='KNNGalleryHook'),
+    dict(type='MiningSnapshotHook'),
+]
 
 env_cfg = dict(
     cudnn_benchmark=True,

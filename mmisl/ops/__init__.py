@@ -1,6 +1,7 @@
 from .bank_softmax import bank_logsumexp, bank_softmax, bank_softmax_kl
 from .counter_random import draw_uniform
 from .faiss_library import import_faiss
+from .nearest_members import nearest_members
 from .nearest_products import nearest_products
 from .nearest_rows import SEARCH_BACKENDS, nearest_rows
 from .segment import segment_argmax, segment_logsumexp
@@ -23,6 +24,7 @@ __all__ = [
     'draw_uniform',
     'import_faiss',
     'check_backend',
+    'nearest_members',
     'nearest_products',
     'nearest_rows',
     'num_local_rows',

@@ -28,6 +28,7 @@ from tiny_run import (
 )
 
 from mmisl.registry import MODELS
+from mmisl.structures import list_snapshots
 
 FOLDER = Path(__file__).resolve().parents[1] / 'tiny_methods'
 NUM_METHODS = 10
@@ -35,6 +36,7 @@ METHODS = sorted(path.stem for path in FOLDER.glob('[a-z]*.py'))
 HOOKS = [
     dict(type='MemoryBankHook'),
     dict(type='KNNGalleryHook'),
+    dict(type='MiningSnapshotHook', num_neighbors=3),
     dict(type='RecorderHook'),
 ]
 
@@ -112,6 +114,15 @@ def test_resume__killed_in_the_second_and_in_the_last_epoch(
     assert_same_run(
         checkpoint_of(work_dir, num_epochs), checkpoint_of(whole, num_epochs)
     )
+    mined = snapshots_of(work_dir)
+    assert mined == snapshots_of(whole)
+    mines = make_config(data, work_dir, overrides).train_cfg.max_rounds > 1
+    assert bool(mined) is mines
+
+
+def snapshots_of(folder):
+    """Bytes of every snapshot, by name."""
+    return {path.name: path.read_bytes() for path in list_snapshots(folder)}
 
 
 def test_two_ranks__give_the_run_of_one(data, overrides, record, tmp_path):

@@ -3,6 +3,7 @@ from .deferred_loss_hook import DeferredLossHook
 from .frozen_backbone_hook import FrozenBackboneHook
 from .knn_gallery_hook import KNNGalleryHook
 from .memory_bank_hook import MemoryBankHook
+from .mining_snapshot_hook import MiningSnapshotHook
 from .preprocessing_check_hook import PreprocessingCheckHook
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'FrozenBackboneHook',
     'KNNGalleryHook',
     'MemoryBankHook',
+    'MiningSnapshotHook',
     'PreprocessingCheckHook',
 ]

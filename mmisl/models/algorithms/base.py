@@ -15,7 +15,7 @@ from torch import Tensor
 from mmisl.ops import import_faiss
 from mmisl.registry import MODELS
 
-from ..miners import Views, mean_view
+from ..miners import Candidates, Rows, Views, mean_view, plain_neighbors
 from ..stage_summaries import StageSummary
 
 
@@ -117,6 +117,18 @@ class EngineContract:
         if self.memory is None:
             raise TypeError(f'{type(self).__name__} has no memory bank')
         self.memory.replace(mean_view(views))
+
+    def plain_neighbors(self, rows: Rows, num_edges: int) -> Candidates:
+        """Most similar pairs: what a mined graph is to be compared with.
+
+        Args:
+            rows (Rows): (N, D) float, norm 1.
+            num_edges (int): Undirected edges wanted.
+
+        Returns:
+            Candidates: See :func:`plain_neighbors`.
+        """
+        return plain_neighbors(rows, num_edges)
 
     def rank_weight(self, num_real: int, device: torch.device) -> Tensor:
         """This rank's share of the global batch, times the ranks.

@@ -3,6 +3,7 @@ from .edge_selection import Candidates, select_edges
 from .entropy_miner import EntropyMiner
 from .gan_miner import GANMiner
 from .knn_miner import KNNMiner
+from .plain_neighbors import plain_neighbors
 
 __all__ = [
     'BaseMiner',
@@ -14,5 +15,6 @@ __all__ = [
     'Views',
     'build_miner',
     'mean_view',
+    'plain_neighbors',
     'select_edges',
 ]

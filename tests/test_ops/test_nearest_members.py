@@ -1,0 +1,63 @@
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from mmisl.ops import nearest_members
+
+
+def make_case(num_samples, num_clusterings, num_clusters, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    feats = normalize(torch.randn(num_samples, 5, generator=rng), dim=1)
+    assignments = torch.randint(
+        num_clusters, (num_clusterings, num_samples), generator=rng
+    )
+    return feats, assignments.int()
+
+
+def slow(feats, assignments, k):
+    """Lists of (similarity, member), one sample at a time."""
+    lists = []
+    for i in range(len(feats)):
+        fellows = [
+            (-float(feats[i].double() @ feats[j].double()), j)
+            for j in range(len(feats))
+            if j != i and bool((assignments[:, i] == assignments[:, j]).any())
+        ]
+        lists.append([(-value, j) for value, j in sorted(fellows)[:k]])
+    return lists
+
+
+@pytest.mark.parametrize('shape', [(23, 3, 6), (31, 1, 4), (7, 2, 7)])
+@pytest.mark.parametrize('k', [1, 4, 40])
+def test_nearest_members__one_sample_at_a_time(shape, k):
+    feats, assignments = make_case(*shape)
+    similarity, member = nearest_members(feats, assignments, k)
+    assert similarity.shape == member.shape == (len(feats), k)
+    for i, expected in enumerate(slow(feats, assignments, k)):
+        count = len(expected)
+        assert member[i, :count].tolist() == [j for _, j in expected]
+        assert similarity[i, :count].tolist() == pytest.approx(
+            [value for value, _ in expected], abs=1e-6
+        )
+        assert (member[i, count:] == -1).all()
+        assert similarity[i, count:].isneginf().all()
+
+
+def test_nearest_members__a_cluster_of_one_has_none():
+    feats, _ = make_case(3, 1, 1)
+    assignments = torch.tensor([[0, 1, 1]])
+    _, member = nearest_members(feats, assignments, 2)
+    assert member.tolist() == [[-1, -1], [2, -1], [1, -1]]
+
+
+@pytest.mark.parametrize(
+    ('assignments', 'k', 'text'),
+    [
+        (torch.zeros(2, 4), 1, r'must be \(H, 3\).* got \(2, 4\)'),
+        (torch.zeros(3), 1, r'must be \(H, 3\).* got \(3,\)'),
+        (torch.zeros(1, 3), 0, 'k must be >= 1, got 0'),
+    ],
+)
+def test_nearest_members__bad_input(assignments, k, text):
+    with pytest.raises(ValueError, match=text):
+        nearest_members(torch.eye(3), assignments, k)
