@@ -85,6 +85,7 @@ def scoped(name):
         'KNNMetric',
         'MemoryBank',
         'MemoryBankHook',
+        'MiningSnapshotHook',
         'RoundBasedTrainLoop',
     }
     return f'mmisl.{name}' if name in ours else name

@@ -8,7 +8,6 @@ import importlib.util
 import os
 import sys
 import traceback
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from mmisl.config_check import (  # noqa: E402
     check_config,
     check_overrides,
 )
+from mmisl.runs import is_whole  # noqa: E402
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -246,11 +246,6 @@ def check_checkpoint(path: str | Path) -> str:
             'another kind of file'
         )
     return str(path)
-
-
-def is_whole(path: str | Path) -> bool:
-    """Whether a checkpoint has its end, which lists what it holds."""
-    return zipfile.is_zipfile(path)
 
 
 def run_tool(

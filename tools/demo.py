@@ -38,11 +38,11 @@ from mmisl.datasets import make_digits_textures
 from mmisl.engine import extract_features
 from mmisl.environment import check_environment
 from mmisl.evaluation import knn_accuracy
+from mmisl.runs import read_scalars
 from mmisl.visualization import (
     draw_curves,
     draw_neighbor_grid,
     nearest_neighbors,
-    read_scalars,
 )
 
 ROOT = Path(__file__).resolve().parent.parent

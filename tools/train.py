@@ -9,7 +9,6 @@ On several GPUs: tools/dist_train.sh CONFIG GPUS.
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 import torch
@@ -17,7 +16,6 @@ from common import (
     ConfigError,
     add_run_arguments,
     check_checkpoint,
-    is_whole,
     load_config,
     make_parser,
     prepare_run,
@@ -28,6 +26,7 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 
 from mmisl.config_check import TRAINING_KEYS
+from mmisl.runs import find_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -132,26 +131,6 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         text = f'Nothing to resume in {cfg.work_dir}: starting anew'
     if is_main_process():
         print(text, flush=True)
-
-
-def find_checkpoint(work_dir: Path) -> Path | None:
-    """The checkpoint to go on from, or None.
-
-    That is the one ``last_checkpoint`` names. If the file was torn by a
-    crash, or the folder moved, it is the latest whole one in the folder.
-    """
-    pointer = work_dir / 'last_checkpoint'
-    if pointer.is_file():
-        last = Path(pointer.read_text().strip())
-        if last.is_file() and is_whole(last):
-            return last
-    steps = {
-        int(match[1]): path
-        for path in work_dir.glob('*.pth')
-        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
-        and is_whole(path)
-    }
-    return steps[max(steps)] if steps else None
 
 
 if __name__ == '__main__':

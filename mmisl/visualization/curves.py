@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import defaultdict
@@ -13,32 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mmisl.runs.scalars import epoch_of, read_scalars
+
 # Logged once per mining stage, so it marks where a round ends.
 ROUND_KEY = 'mining/round'
 _COLORS = ('#1f77b4', '#ff7f0e', '#2ca02c', '#9467bd', '#8c564b', '#17becf')
 _PANEL_INCHES = (3.6, 2.6)
 _MAX_COLUMNS = 3
-
-
-def read_scalars(path: str | os.PathLike[str]) -> list[dict]:
-    """Read ``vis_data/scalars.json``, one JSON object per line.
-
-    Args:
-        path (str | PathLike): File that mmengine's LocalVisBackend writes.
-
-    Returns:
-        list[dict]: One per line. A last line that a killed run cut off is
-        left out.
-    """
-    records = []
-    lines = Path(path).read_text(encoding='utf-8').splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise
-    return records
 
 
 def draw_curves(
@@ -90,7 +70,7 @@ def draw_curves(
     if title:
         figure.suptitle(title, fontsize=11, weight='bold')
     round_ends = sorted(_series(records, ROUND_KEY))
-    last_epoch = max(map(_epoch, records), default=0)
+    last_epoch = max(map(epoch_of, records), default=0)
     for position, (name, keys) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(num_rows, num_columns, position)
         _draw_panel(axes, records, name=name, keys=keys)
@@ -153,12 +133,8 @@ def _series(records: Sequence[Mapping], key: str) -> dict[float, float]:
     values = defaultdict(list)
     for record in records:
         if key in record:
-            values[_epoch(record)].append(float(record[key]))
+            values[epoch_of(record)].append(float(record[key]))
     return {
         epoch: sum(values[epoch]) / len(values[epoch])
         for epoch in sorted(values)
     }
-
-
-def _epoch(record: Mapping) -> float:
-    return record['epoch'] if 'epoch' in record else record['step']

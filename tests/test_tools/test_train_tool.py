@@ -27,25 +27,6 @@ def work_dir(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    'last, expected',
-    [
-        (None, 'epoch_10.pth'),
-        ('', 'epoch_10.pth'),
-        ('/gone/epoch_2.pth', 'epoch_10.pth'),
-        ('epoch_11.pth', 'epoch_10.pth'),
-        ('epoch_2.pth', 'epoch_2.pth'),
-    ],
-)
-def test_find_checkpoint__last_or_latest_whole(
-    train, work_dir, last, expected
-):
-    if last is not None:
-        target = str(work_dir / last) if last else ''
-        (work_dir / 'last_checkpoint').write_text(target)
-    assert train.find_checkpoint(work_dir) == work_dir / expected
-
-
 def test_set_resume__auto_finds_nothing(train, tmp_path, capsys):
     cfg = Config(dict(work_dir=str(tmp_path)))
     train.set_resume(cfg, 'auto')

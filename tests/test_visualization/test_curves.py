@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -7,7 +5,7 @@ from matplotlib.colors import to_rgb
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
-from mmisl.visualization import draw_curves, read_scalars
+from mmisl.visualization import draw_curves
 
 RECORDS = [
     {'loss': 4.0, 'lr': 0.1, 'epoch': 1, 'step': 3},
@@ -103,17 +101,3 @@ def test_draw_curves__panel_without_numbers_says_so(
 def test_draw_curves__no_panel(tmp_path):
     with pytest.raises(ValueError, match='at least one panel'):
         draw_curves(RECORDS, {}, path=tmp_path / 'curves.png')
-
-
-def test_read_scalars__last_line_cut_off(tmp_path):
-    path = tmp_path / 'scalars.json'
-    lines = [json.dumps(record) for record in RECORDS]
-    path.write_text('\n'.join([*lines, '{"loss": 0.']))
-    assert read_scalars(path) == RECORDS
-
-
-def test_read_scalars__broken_line_in_the_middle(tmp_path):
-    path = tmp_path / 'scalars.json'
-    path.write_text('{"loss": 0.\n{"loss": 1.0, "step": 2}\n')
-    with pytest.raises(json.JSONDecodeError):
-        read_scalars(path)

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmisl.apis import STAGES, build_loader, init_model, loader_config
 from mmisl.engine import extract_features
 from mmisl.evaluation import knn_accuracy, linear_probe
-from mmisl.visualization import read_scalars
+from mmisl.runs import read_scalars
 
 from .budget import knn_settings
 from .runs import Run

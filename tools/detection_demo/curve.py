@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comparison.runs import Run
 
-from mmisl.visualization import read_scalars
+from mmisl.runs import read_scalars
 
 
 def validation_curve(run: Run, name: str) -> dict[int, float]:

@@ -13,7 +13,7 @@ from common import ConfigError
 from comparison.runs import ROOT
 from mmengine.config import Config
 
-from mmisl.visualization import read_scalars
+from mmisl.runs import read_scalars
 
 from .runs import CellRun, length_of
 

@@ -1,0 +1,78 @@
+"""The numbers that a run has logged, over all of its starts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def read_scalars(path: str | os.PathLike[str]) -> list[dict]:
+    """Read ``vis_data/scalars.json``, one JSON object per line.
+
+    Args:
+        path (str | PathLike): File that mmengine's LocalVisBackend writes.
+
+    Returns:
+        list[dict]: One per line. A last line that a killed run cut off is
+        left out.
+
+    Raises:
+        ValueError: If another line is no JSON.
+    """
+    records = []
+    lines = Path(path).read_text(encoding='utf-8').splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(
+                    f'{path}, line {number}, is no JSON ({error}); remove '
+                    'the line'
+                ) from None
+    return records
+
+
+def merge_scalars(starts: Sequence[Sequence[dict]]) -> list[dict]:
+    """One history of a run that was resumed, or started anew, in its folder.
+
+    What a later start did again replaces what an earlier one had logged: all
+    from the first epoch that the later one trains, and records of the same
+    step and the same numbers, such as a mining that was cut short.
+
+    Args:
+        starts (Sequence[Sequence[dict]]): Records of each start, in the
+            order of time.
+
+    Returns:
+        list[dict]: In the order of the run.
+    """
+    merged: list[dict] = []
+    for records in starts:
+        first = min(
+            (record['epoch'] for record in records if 'epoch' in record),
+            default=None,
+        )
+        again = {_kind(record) for record in records}
+        merged = [
+            record
+            for record in merged
+            if (first is None or epoch_of(record) < first)
+            and _kind(record) not in again
+        ]
+        merged += records
+    return merged
+
+
+def epoch_of(record: Mapping) -> float:
+    """Encoder epoch of a record: its ``epoch``, or else its ``step``.
+
+    Training logs both; validation and mining count steps in epochs.
+    """
+    return record['epoch'] if 'epoch' in record else record['step']
+
+
+def _kind(record: dict) -> tuple:
+    return (record.get('step'), frozenset(record))

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from mmisl.runs import merge_scalars, read_scalars
+
+RECORDS = [
+    dict(loss=2.0, epoch=1, iter=2, step=2),
+    {'knn/top1': 9.0, 'step': 1},
+]
+
+
+def test_read_scalars__last_line_cut_off(tmp_path):
+    path = tmp_path / 'scalars.json'
+    lines = [json.dumps(record) for record in RECORDS]
+    path.write_text('\n'.join([*lines, '{"loss": 0.']))
+    assert read_scalars(path) == RECORDS
+
+
+def test_read_scalars__broken_line_in_the_middle(tmp_path):
+    path = tmp_path / 'scalars.json'
+    path.write_text('{"loss": 0.\n{"loss": 1.0, "step": 2}\n')
+    with pytest.raises(ValueError, match='scalars.json, line 1, is no JSON'):
+        read_scalars(path)
+
+
+def step(epoch, loss):
+    return dict(loss=loss, epoch=epoch, iter=2 * epoch, step=2 * epoch)
+
+
+def score(epoch, value):
+    return {'knn/top1': value, 'step': epoch}
+
+
+def mined(epoch, edges):
+    return {'mining/edges': edges, 'step': epoch}
+
+
+def test_merge_scalars__a_resumed_run():
+    """Killed in epoch 3 after the mining behind epoch 2 had no checkpoint."""
+    first = [
+        step(1, 5.0),
+        score(1, 10.0),
+        step(2, 4.0),
+        score(2, 20.0),
+        mined(2, 7),
+        step(3, 3.5),
+    ]
+    second = [mined(2, 7.0), step(3, 3.0), score(3, 30.0)]
+    assert merge_scalars([first, second]) == [
+        *first[:4],
+        mined(2, 7.0),
+        step(3, 3.0),
+        score(3, 30.0),
+    ]
+
+
+def test_merge_scalars__started_anew():
+    first = [step(1, 5.0), score(1, 1.0), step(2, 4.0), score(2, 2.0)]
+    second = [step(1, 6.0)]
+    assert merge_scalars([first, second]) == second
+
+
+def test_merge_scalars__a_start_that_logged_nothing():
+    first = [step(1, 5.0), score(1, 1.0)]
+    assert merge_scalars([first, []]) == first
+    assert merge_scalars([]) == []
+
+
+def test_merge_scalars__a_start_that_only_validated():
+    first = [step(1, 5.0), score(1, 1.0)]
+    assert merge_scalars([first, [score(1, 1.5)]]) == [
+        step(1, 5.0),
+        score(1, 1.5),
+    ]
