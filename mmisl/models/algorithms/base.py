@@ -15,6 +15,7 @@ from torch import Tensor
 from mmisl.ops import import_faiss
 from mmisl.registry import MODELS
 
+from ..initial_draws import initial_draws
 from ..miners import Candidates, Rows, Views, mean_view, plain_neighbors
 from ..stage_summaries import StageSummary
 
@@ -192,12 +193,17 @@ class BaseAlgorithm(EngineContract, BaseModel, metaclass=ABCMeta):
             self.neck.compile()
 
     def init_weights(self) -> None:
-        """Initialise alike in both memory layouts.
+        """Initialise alike in all methods and in both memory layouts.
 
-        Random numbers are filled in in the order of the memory.
+        Weights are drawn from a stream that the seed alone decides, those of
+        the backbone first; see :func:`initial_draws`. A layer that a part
+        leaves as it was built, as :class:`ISLNeck` does, is equal as well:
+        backbone and neck are built before what methods differ in.
         """
+        # Random numbers are filled in in the order of the memory.
         self.backbone.to(memory_format=torch.contiguous_format)
-        super().init_weights()
+        with initial_draws(self):
+            super().init_weights()
         if self.channels_last:
             self.backbone.to(memory_format=torch.channels_last)
 

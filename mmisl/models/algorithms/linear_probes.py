@@ -18,6 +18,7 @@ from mmisl.registry import MODELS
 from mmisl.weights import load_backbone
 
 from ..backbones.stages import stage_maps, stage_modules
+from ..initial_draws import initial_draws
 from .base import EngineContract, host_indices, real_rows
 from .labels import check_every_class, check_label_range, labels_of
 
@@ -110,20 +111,25 @@ class LinearProbes(EngineContract, BaseModel):
     def init_weights(self) -> None:
         """Read the backbone, or draw it; draw the classifiers.
 
+        What is drawn, is drawn as in :meth:`BaseAlgorithm.init_weights`: a
+        random backbone is the one that methods begin from under this seed.
+
         Raises:
             ValueError: If the checkpoint does not hold this very backbone.
         """
-        if self.checkpoint is None:
-            self.backbone.init_weights()
-            print_log(
-                'model.checkpoint is None: the backbone has random weights',
-                logger='current',
-                level=logging.WARNING,
-            )
-        else:
-            load_backbone(self.backbone, self.checkpoint)
-        for probe in self.probes.values():
-            normal_init(probe.fc, std=0.01)
+        with initial_draws(self):
+            if self.checkpoint is None:
+                self.backbone.init_weights()
+                print_log(
+                    'model.checkpoint is None: the backbone has random '
+                    'weights',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+            else:
+                load_backbone(self.backbone, self.checkpoint)
+            for probe in self.probes.values():
+                normal_init(probe.fc, std=0.01)
 
     def train(self, mode: bool = True) -> LinearProbes:
         """Set the mode of the classifiers alone."""

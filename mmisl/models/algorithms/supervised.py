@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from mmisl.registry import MODELS
 from mmisl.weights import load_backbone
 
+from ..initial_draws import initial_draws
 from .base import EngineContract, host_indices, real_rows
 from .labels import check_label_range, labels_of
 
@@ -54,10 +55,13 @@ class Supervised(EngineContract, ImageClassifier):
     def init_weights(self) -> None:
         """Draw all weights, then read those of the backbone.
 
+        They are drawn as in :meth:`BaseAlgorithm.init_weights`.
+
         Raises:
             ValueError: If the checkpoint does not hold this very backbone.
         """
-        super().init_weights()
+        with initial_draws(self):
+            super().init_weights()
         if self.checkpoint is not None:
             load_backbone(self.backbone, self.checkpoint)
 
