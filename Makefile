@@ -78,19 +78,19 @@ $(VENV)/.setup-done: $(VENV)/.venv-done setup.py $(CONSTRAINTS)
 	@echo 'Installing onedl-mmcv without compiled ops'
 	@$(PIP_INSTALL) --no-cache-dir onedl-mmcv
 	@echo 'Installing mmisl and what is left'
-	@$(PIP_INSTALL) --editable '.[cpu]'
+	@$(PIP_INSTALL) --editable '.[cpu,report]'
 	@touch $@
 
 $(VENV)/.dev-done: $(VENV)/.setup-done
 	@echo 'Installing the tools of make lint and make test'
-	@$(PIP_INSTALL) --editable '.[cpu,dev]'
+	@$(PIP_INSTALL) --editable '.[cpu,report,dev]'
 	@touch $@
 
 # The ops are compiled against the torch in .venv, once: ops that load are
 # kept. Without nvcc the GPUs are hidden from the build, which would fail.
 $(VENV)/.det-done: $(VENV)/.dev-done
 	@echo 'Installing onedl-mmdetection'
-	@$(PIP_INSTALL) --editable '.[cpu,dev,det]'
+	@$(PIP_INSTALL) --editable '.[cpu,report,dev,det]'
 	@if $(PY) -c 'import torch, mmcv._ext' 2>/dev/null; \
 	then touch $@; exit 0; fi; \
 	echo "Compiling the ops of onedl-mmcv with $(JOBS) jobs:" \

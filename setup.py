@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 VERSION = runpy.run_path('mmisl/version.py')['__version__']
 
 INSTALL_REQUIRES = [
+    'jinja2>=3.1',
     'joblib>=1.2',
     'kornia>=0.9',
     'matplotlib>=3.8',
@@ -33,14 +34,21 @@ EXTRAS_REQUIRE = {
     # requirement can express: `make test` builds them, and
     # mmisl.environment names the command.
     'det': ['onedl-mmdetection>=3.5.1'],
+    # The map of tools/report.py; UMAP in place of t-SNE is an extra of its own.
+    'report': ['openTSNE>=1.0'],
+    'umap': ['umap-learn>=0.5.7'],
+    'wandb': ['wandb>=0.18'],
     'dev': [
         'codespell>=2.3',
         'hypothesis>=6.100',
         'lightly>=1.5',  # an oracle of the tests, nothing else
         'mypy>=1.10',
+        'playwright>=1.50',  # opens reports in a browser
         'pytest>=8.0',
         'ruff>=0.9',
         'timm>=1.0',  # reads what tools/convert_backbone.py writes
+        'umap-learn>=0.5.7',
+        'wandb>=0.18',
     ],
 }
 
@@ -51,6 +59,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmisl', 'mmisl.*']),
+    package_data={'mmisl.report': ['assets/*', 'assets/*/*']},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )
