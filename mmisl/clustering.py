@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -12,12 +15,15 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmisl.ops import ShardedRows, import_faiss
+from mmisl.progress import Bar, is_shown, track
 
 # Rows that are widened to float64 at a time.
 _CHUNK_ROWS = 4096
 # Rounding of a feature in units of the last place of its root mean square:
 # its own, and what the sums before it have left.
 _ROUNDING = 8
+# Between two looks at a k-means that runs.
+_WATCH_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ def kmeans(
     algorithm.max_points_per_centroid = len(rows)
     algorithm.min_points_per_centroid = 1
     index = _flat_index(faiss, rows.shape[1])
-    algorithm.train(rows, index)
+    with _iterations_shown(algorithm):
+        algorithm.train(rows, index)
     distance, nearest = index.search(rows, 1)
     centroids = faiss.vector_to_array(algorithm.centroids)
     return Clustering(
@@ -97,6 +104,35 @@ def kmeans(
         centroids=torch.from_numpy(centroids.reshape(num_clusters, -1)),
         inertia=float(distance.mean(dtype='float64')),
     )
+
+
+@contextlib.contextmanager
+def _iterations_shown(algorithm) -> Iterator[None]:
+    """A bar of the iterations of a ``faiss.Clustering`` while it trains.
+
+    faiss calls nobody back, but notes down every iteration as it ends. It
+    trains without Python's lock, so another thread can count the notes.
+    """
+    if not is_shown():
+        yield
+        return
+    ended = threading.Event()
+
+    def watch() -> None:
+        with Bar('k-means iterations', algorithm.niter) as bar:
+            while not ended.wait(_WATCH_SECONDS):
+                # Read while it grows: any number but a sensible one is none.
+                done = algorithm.iteration_stats.size()
+                if done <= algorithm.niter:
+                    bar.update(completed=done)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _flat_index(faiss: ModuleType, dim: int):
@@ -152,7 +188,7 @@ def cluster_all(
         len(seeds), len(feats), dtype=torch.int32, device=feats.device
     )
     inertia = torch.zeros(len(seeds), dtype=torch.float64, device=feats.device)
-    for number in own:
+    for number in track(own, 'clusterings'):
         assert rows is not None, 'who clusters has the rows'
         found = kmeans(
             rows, num_clusters, seed=seeds[number], num_iters=num_iters
@@ -188,7 +224,7 @@ class Whitening:
         """(M, D) float to (M, D') float32, on the device of ``rows``."""
         parts = [
             (part.to(self.mean) - self.mean) @ self.components.T
-            for part in rows.split(_CHUNK_ROWS)
+            for part in track(rows.split(_CHUNK_ROWS), 'whitening')
         ]
         return torch.cat([part.float().to(rows.device) for part in parts])
 
@@ -232,13 +268,13 @@ def fit_whitening(
     is_split = isinstance(rows, ShardedRows)
     device = device or local.device
     total = torch.zeros(dim, dtype=torch.float64, device=device)
-    for part in local.split(_CHUNK_ROWS):
+    for part in track(local.split(_CHUNK_ROWS), 'mean of the features'):
         total += part.to(total).sum(0)
     if is_split:
         all_reduce(total)
     mean = total / num_rows
     covariance = torch.zeros(dim, dim, dtype=torch.float64, device=device)
-    for part in local.split(_CHUNK_ROWS):
+    for part in track(local.split(_CHUNK_ROWS), 'covariance'):
         centred = part.to(mean) - mean
         covariance.addmm_(centred.T, centred)
     if is_split:

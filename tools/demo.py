@@ -28,7 +28,6 @@ from mmengine.runner import Runner
 from PIL import Image
 from quiet_runs import build_runner, quiet
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -38,6 +37,7 @@ from mmisl.datasets import make_digits_textures
 from mmisl.engine import extract_features
 from mmisl.environment import check_environment
 from mmisl.evaluation import knn_accuracy
+from mmisl.progress import is_shown
 from mmisl.runs import read_scalars
 from mmisl.visualization import (
     draw_curves,
@@ -54,42 +54,22 @@ PANELS = {
 }
 
 
-class ProgressHook(Hook):
-    """Reports every epoch, as a bar on a terminal and as lines elsewhere."""
+class EpochLinesHook(Hook):
+    """Reports every tenth epoch as a line where no bar is drawn."""
 
     def __init__(self, console: Console, name: str) -> None:
         self.console = console
         self.name = name
-        self.bar = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            TextColumn('epoch {task.completed:.0f}/{task.total:.0f}'),
-            TimeRemainingColumn(),
-            console=console,
-        )
-
-    def before_train(self, runner: Runner) -> None:
-        """Start at the epoch that was resumed."""
-        self.task = self.bar.add_task(
-            self.name, total=runner.max_epochs, completed=runner.epoch
-        )
-        if self.console.is_terminal:
-            self.bar.start()
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Move the bar, or print every tenth epoch."""
+        """Print the tenth epoch, the twentieth, and so on."""
         epoch = runner.epoch + 1
-        self.bar.update(self.task, completed=epoch)
-        if not self.console.is_terminal and epoch % 10 == 0:
+        if not is_shown() and epoch % 10 == 0:
             loss = runner.message_hub.get_scalar('train/loss').mean(45)
             self.console.print(
                 f'{self.name}: epoch {epoch}/{runner.max_epochs}, '
                 f'loss {loss:.3f}'
             )
-
-    def after_train(self, runner: Runner) -> None:
-        """Leave the terminal as it was."""
-        self.bar.stop()
 
 
 def is_about_mining(record: logging.LogRecord) -> bool:
@@ -278,7 +258,7 @@ def main() -> None:
     )
     score_hook = RoundScoresHook()
     first.register_hook(score_hook)
-    first.register_hook(ProgressHook(console, 'first round'))
+    first.register_hook(EpochLinesHook(console, 'first round'))
     with quiet():
         first.train()
     scores = {
@@ -300,7 +280,7 @@ def main() -> None:
         )
         score_hook = RoundScoresHook()
         runner.register_hook(score_hook)
-        runner.register_hook(ProgressHook(console, name))
+        runner.register_hook(EpochLinesHook(console, name))
         with quiet():
             runner.train()
         rounds[name] = score_hook.rounds

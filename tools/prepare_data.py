@@ -35,10 +35,9 @@ from preparation.image_sets import IMAGE_SETS, ImageSet
 from preparation.journal import Journal
 from preparation.sources import Source, check_md5, find_sources
 from preparation.unpacking import unpack
-from rich.console import Console
-from rich.progress import Progress
 
 from mmisl.datasets.prepared import describe_counts, read_record
+from mmisl.progress import Bar, open_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -173,41 +172,27 @@ def fill(
         ValueError: If a source is damaged, not the official one, or has
             nothing of the set.
     """
-    console = Console(stderr=True)
-    with Progress(
-        console=console, disable=not console.is_terminal
-    ) as progress:
-        for index, source in enumerate(sources):
-            trusts = args.no_checksum or args.subset
-            if not trusts and not journal.is_verified(index):
-                md5 = check_source(source, image_set, progress)
-                journal.verify(index, md5)
-            if not journal.is_done(index):
-                unpack_source(
-                    source, image_set, journal.folder, args.link, progress
-                )
-                journal.mark_done(index)
+    for index, source in enumerate(sources):
+        trusts = args.no_checksum or args.subset
+        if not trusts and not journal.is_verified(index):
+            journal.verify(index, check_source(source, image_set))
+        if not journal.is_done(index):
+            unpack_source(source, image_set, journal.folder, args.link)
+            journal.mark_done(index)
 
 
-def check_source(
-    source: Source, image_set: ImageSet, progress: Progress
-) -> str | None:
+def check_source(source: Source, image_set: ImageSet) -> str | None:
     """MD5 of a source, None if none is published.
 
     Raises:
         ValueError: If another is published.
     """
-    description = f'checksum {source.path.name}'
-    opener = partial(progress.open, mode='rb', description=description)
+    opener = partial(open_file, description=f'checksum {source.path.name}')
     return check_md5(image_set, source.path, opener)
 
 
 def unpack_source(
-    source: Source,
-    image_set: ImageSet,
-    folder: Path,
-    link: bool,
-    progress: Progress,
+    source: Source, image_set: ImageSet, folder: Path, link: bool
 ) -> None:
     """Unpack one source.
 
@@ -215,15 +200,13 @@ def unpack_source(
         ValueError: If it is damaged, or has nothing of the set.
     """
     name = source.path.name
-    opener = partial(progress.open, mode='rb', description=f'unpack {name}')
-    task = progress.add_task(f'files of {name}', total=None)
-    with source.members(opener) as members:
+    opener = partial(open_file, description=f'unpack {name}')
+    with (
+        source.members(opener) as members,
+        Bar(f'files of {name}', total=None) as bar,
+    ):
         wanted = unpack(
-            members,
-            image_set.rules,
-            folder,
-            link=link,
-            advance=lambda: progress.advance(task),
+            members, image_set.rules, folder, link=link, advance=bar.advance
         )
     if not wanted:
         raise ValueError(

@@ -43,9 +43,9 @@ from detection_table.table import (
 from files import replace_text, write_json
 from mmengine.config import Config
 from rich.console import Console
-from rich.progress import Progress
 
 from mmisl import __version__
+from mmisl.progress import track
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -186,33 +186,30 @@ def run_all(
         list[CellRun]: Those that failed.
     """
     failed = []
-    with Progress(transient=True) as progress:
-        progress.disable = not progress.console.is_terminal
-        for run in progress.track(runs, description='runs'):
-            if run.result.is_file():
-                continue
-            seconds, status = train(
-                run, configs[run.name], processes=processes
-            )
-            if status:
-                failed.append(run)
-                continue
-            result = dict(
-                cell=run.name,
-                config=run.cell.config,
-                checkpoint=run.cell.checkpoint,
-                seed=run.seed,
-                **scores_of(run, configs[run.name]),
-                seconds=None if seconds is None else round(seconds, 1),
-                commit=run.commit.read_text(),
-                versions=versions(),
-                settings=json.loads(run.record.read_text()),
-            )
-            write_json(run.result, result)
-            progress.console.print(
-                f'{run.name}, seed {run.seed}: AP50 {result["voc07"]:.1f} by '
-                f'11 points, {result["area"]:.1f} by area'
-            )
+    for run in track(runs, 'runs'):
+        if run.result.is_file():
+            continue
+        seconds, status = train(run, configs[run.name], processes=processes)
+        if status:
+            failed.append(run)
+            continue
+        result = dict(
+            cell=run.name,
+            config=run.cell.config,
+            checkpoint=run.cell.checkpoint,
+            seed=run.seed,
+            **scores_of(run, configs[run.name]),
+            seconds=None if seconds is None else round(seconds, 1),
+            commit=run.commit.read_text(),
+            versions=versions(),
+            settings=json.loads(run.record.read_text()),
+        )
+        write_json(run.result, result)
+        print(
+            f'{run.name}, seed {run.seed}: AP50 {result["voc07"]:.1f} by '
+            f'11 points, {result["area"]:.1f} by area',
+            flush=True,
+        )
     return failed
 
 

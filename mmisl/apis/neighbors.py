@@ -85,7 +85,9 @@ def find_neighbors(
     else:
         exclude, looked_at = None, _files(gallery)
         found = _encode(model, looked_at, settings)
-    similarity, rows = nearest_rows(asked, found, k, exclude=exclude)
+    similarity, rows = nearest_rows(
+        asked, found, k, exclude=exclude, description='nearest images'
+    )
     return Neighbors(similarity, rows, looked_at)
 
 

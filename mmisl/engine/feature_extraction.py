@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import torch
-from mmengine.dist import (
-    all_reduce,
-    get_rank,
-    get_world_size,
-    is_main_process,
-)
+from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.model import BaseModel
-from rich.progress import Progress
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmisl.ops import ShardedRows, num_local_rows
+from mmisl.progress import track
 
 from .unwrapping import unwrap_model
 
@@ -114,25 +107,24 @@ def _encode(
     seen = torch.zeros(num_samples)
     world_size = get_world_size() if sharded else 1
     num_rows = num_local_rows(num_samples) if sharded else num_samples
-    with _progress() as advance:
-        for batch in advance(dataloader, description):
-            data = model.data_preprocessor(batch, augment)
-            batch_feats = model(data['inputs'], mode=mode)
-            if feats is None:
-                feats = batch_feats.new_zeros(
-                    num_rows,
-                    batch_feats.shape[1],
-                    dtype=torch.float32,
-                    device=device or batch_feats.device,
-                )
-            rows = torch.tensor(
-                [sample.sample_idx for sample in data['data_samples']]
+    for batch in track(dataloader, description):
+        data = model.data_preprocessor(batch, augment)
+        batch_feats = model(data['inputs'], mode=mode)
+        if feats is None:
+            feats = batch_feats.new_zeros(
+                num_rows,
+                batch_feats.shape[1],
+                dtype=torch.float32,
+                device=device or batch_feats.device,
             )
-            real = rows >= 0  # the others are padded copies
-            rows, batch_feats = rows[real], batch_feats[real]
-            assert not sharded or (rows % world_size == get_rank()).all()
-            feats[rows // world_size] = batch_feats.to(feats)
-            seen[rows] += 1
+        rows = torch.tensor(
+            [sample.sample_idx for sample in data['data_samples']]
+        )
+        real = rows >= 0  # the others are padded copies
+        rows, batch_feats = rows[real], batch_feats[real]
+        assert not sharded or (rows % world_size == get_rank()).all()
+        feats[rows // world_size] = batch_feats.to(feats)
+        seen[rows] += 1
     model.train(was_training)
     assert feats is not None, 'the sampler gives every rank a sample'
     all_reduce(seen)
@@ -143,14 +135,3 @@ def _encode(
             'once; use InstanceSampler(unique=True)'
         )
     return feats
-
-
-@contextlib.contextmanager
-def _progress():
-    """A progress bar on the main process of a terminal, else nothing."""
-    with Progress(transient=True, disable=not is_main_process()) as progress:
-        if not progress.console.is_terminal:
-            progress.disable = True
-        yield lambda items, text: progress.track(
-            items, total=len(items), description=text
-        )

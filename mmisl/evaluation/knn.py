@@ -102,8 +102,11 @@ class KNNGallery:
         *,
         chunk_size: int = 1024,
         gallery_chunk_size: int | None = None,
+        description: str = '',
     ) -> tuple[Tensor, Tensor]:
         """Who votes; the first columns are the voters of a smaller k.
+
+        Arguments are those of :func:`mmisl.ops.nearest_rows`.
 
         Returns:
             tuple[Tensor, Tensor]: Cosines (Q, k), falling, float32, and rows
@@ -123,6 +126,7 @@ class KNNGallery:
             k,
             block_queries=chunk_size,
             block_rows=gallery_chunk_size,
+            description=description,
         )
 
     def vote(

@@ -12,6 +12,8 @@ from sklearn.metrics import recall_score
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from mmisl.progress import Bar
+
 from .labelled import check_labelled
 from .softmax_regression import PrincipalAxes, SoftmaxFit, fit_softmax
 
@@ -131,12 +133,17 @@ def linear_probe(
     fit_part = axes.rows[~val_rows], labels[~val_rows]
     val_part = axes.rows[val_rows], labels[val_rows]
     validation = {}
-    for inverse_penalty in sorted(grid):
-        predicted = fit(*fit_part, inverse_penalty).predict(val_part[0])
-        validation[inverse_penalty] = _scores(predicted, val_part[1])[metric]
-    del fit_part, val_part
-    chosen = max(validation, key=lambda c: (validation[c], -c))
-    last = fit(axes.rows, labels, chosen, LAST_TOLERANCE)
+    with Bar('linear probe', len(grid) + 1) as bar:
+        for inverse_penalty in sorted(grid):
+            bar.update(note=f'C {inverse_penalty:.2g}')
+            predicted = fit(*fit_part, inverse_penalty).predict(val_part[0])
+            score = _scores(predicted, val_part[1])[metric]
+            validation[inverse_penalty] = score
+            bar.advance()
+        del fit_part, val_part
+        chosen = max(validation, key=lambda c: (validation[c], -c))
+        bar.update(note=f'C {chosen:.2g}, on all images')
+        last = fit(axes.rows, labels, chosen, LAST_TOLERANCE)
     return ProbeResult(
         **_scores(last.predict(test), expected),
         inverse_penalty=chosen,

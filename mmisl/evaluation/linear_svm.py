@@ -13,6 +13,8 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from mmisl.progress import track
+
 # Tried for each class; of features of length 1.
 DEFAULT_COSTS = tuple(float(c) for c in np.logspace(-2, 2, 5))
 NUM_FOLDS = 3
@@ -104,10 +106,13 @@ def linear_svm(
         machine = _machine(cost, seed).fit(rows, labels)
         return cost, machine.decision_function(test)
 
-    solved = Parallel(num_jobs)(
-        delayed(solve)(column) for column in range(wanted.shape[1])
+    num_classes = wanted.shape[1]
+    solved = Parallel(num_jobs, return_as='generator')(
+        delayed(solve)(column) for column in range(num_classes)
     )
-    chosen, scores = zip(*solved)
+    chosen, scores = zip(
+        *track(solved, 'SVMs, one for each class', total=num_classes)
+    )
     return _result(np.stack(scores, 1), test_targets, list(chosen))
 
 
@@ -152,7 +157,8 @@ def low_shot_svm(
     train, test = _unit(train_feats), _unit(test_feats)
     rng = np.random.default_rng(seed)
     scores = []
-    for labels in train_targets.cpu().numpy().T:
+    targets = train_targets.cpu().numpy().T
+    for labels in track(targets, f'SVMs, {shots} images of each class'):
         positives, negatives = (np.flatnonzero(labels == v) for v in (1, 0))
         num_negatives = min(shots * NEGATIVES_PER_POSITIVE, len(negatives))
         rows = np.concatenate(

@@ -50,7 +50,9 @@ def retrieval_recall(
         exclude = torch.arange(len(feats), device=feats.device)
     else:
         gallery = normalize(gallery.float())
-    _, rows = nearest_rows(queries, gallery, max(ks), exclude=exclude)
+    _, rows = nearest_rows(
+        queries, gallery, max(ks), exclude=exclude, description='retrieval'
+    )
     found = gallery_labels.to(rows.device)[rows]
     same = found == labels.to(rows.device)[:, None]  # (Q, k)
     return {

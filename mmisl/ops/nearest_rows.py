@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from functools import partial
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
+
+from mmisl.progress import track
 
 from .row_products import FaissProducts, IVFProducts, Products, TorchProducts
 from .sharded_rows import ShardedRows
@@ -43,6 +46,7 @@ def nearest_rows(
     backend: str = 'auto',
     block_queries: int = 1024,
     block_rows: int | None = None,
+    description: str = '',
 ) -> tuple[Tensor, Tensor]:
     """Find the k rows of a bank with the largest product with each query.
 
@@ -73,6 +77,8 @@ def nearest_rows(
         block_queries (int): Queries at a time.
         block_rows (int, optional): Rows of the bank at a time, for
             ``'torch'``. Defaults to 4,096 on a CPU and 16,384 on a GPU.
+        description (str): Of the search, where a bar is to show the blocks
+            of queries that are done; not of shards. Defaults to none.
 
     Returns:
         tuple[Tensor, Tensor]: Similarities (Q, k), falling, float32, or
@@ -122,11 +128,12 @@ def nearest_rows(
     else:
         products = IVFProducts(bank)
         _log_recall(queries, bank, columns, exclude, products)
+    blocks: Iterable[Tensor] = queries.split(block_queries)
+    if description:
+        blocks = track(queries.split(block_queries), description)
     parts = [
         _search(block, bank, columns, left_out, products)
-        for block, left_out in zip(
-            queries.split(block_queries), exclude.split(block_queries)
-        )
+        for block, left_out in zip(blocks, exclude.split(block_queries))
     ]
     similarity, row = zip(*parts)
     return torch.cat(similarity), torch.cat(row)

@@ -17,7 +17,8 @@ from typing import IO, Any
 from common import ConfigError
 from files import replace_text, write_json
 from mmengine.config import Config
-from rich.progress import Progress
+
+from mmisl.progress import Bar
 
 from .budget import as_text, schedule_of
 
@@ -98,13 +99,11 @@ def train_all(
     """
     pending = [run for run in runs if not is_finished(run, configs)]
     failed = []
+    done = len(runs) - len(pending)
     with (
-        Progress(transient=True) as progress,
+        Bar('runs', len(runs), completed=done) as bar,
         ThreadPoolExecutor(jobs) as pool,
     ):
-        progress.disable = not progress.console.is_terminal
-        bar = progress.add_task('runs', total=len(runs))
-        progress.advance(bar, len(runs) - len(pending))
         futures: dict[Future, Run] = {
             pool.submit(
                 train_one,
@@ -117,7 +116,7 @@ def train_all(
         }
         for future in as_completed(futures):
             run = futures[future]
-            progress.advance(bar)
+            bar.advance()
             seconds, status = future.result()
             if status:
                 failed.append(run)
@@ -131,9 +130,10 @@ def train_all(
             if seconds is not None:
                 result['seconds'] = round(seconds, 1)
             write_json(run.result, result)
-            progress.console.print(
+            print(
                 f'{run.name}, seed {run.seed}: kNN {result["knn"]:.1f}, '
-                f'linear {result["linear"]:.1f}'
+                f'linear {result["linear"]:.1f}',
+                flush=True,
             )
     return failed
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from comparison.runs import Run, train_one
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from mmisl.progress import Bar, is_shown
 
 
 @dataclass(frozen=True)
@@ -87,32 +88,25 @@ class ChainProgress:
 
     def __init__(self, console: Console, jobs: Sequence[Job]) -> None:
         self.console = console
-        self.bars = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            TextColumn(
-                '{task.fields[unit]} {task.completed:.0f}/{task.total:.0f}'
-            ),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self.tasks: dict[TaskID, Job] = {
-            self.bars.add_task(job.title, total=job.length, unit=job.unit): job
-            for job in jobs
-        }
+        self.jobs = jobs
+        self.finished: set[Run] = set()
+        self.bars: dict[Run, Bar] = {}
 
     def __enter__(self) -> ChainProgress:
-        self.bars.start()
+        for job in self.jobs:
+            self.bars[job.run] = Bar(f'{job.title} ({job.unit}s)', job.length)
         return self
 
     def __exit__(self, *unused: object) -> None:
-        self.bars.stop()
+        for bar in self.bars.values():
+            bar.close()
 
     def update(self) -> None:
         """Look how far all are."""
-        for task, job in self.tasks.items():
-            was_finished = self.bars.tasks[task].finished
-            self.bars.update(task, completed=job.run.num_done)
-            if self.bars.tasks[task].finished and not was_finished:
-                if not self.console.is_terminal:
+        for job in self.jobs:
+            done = job.run.num_done
+            self.bars[job.run].update(completed=done)
+            if done >= job.length and job.run not in self.finished:
+                self.finished.add(job.run)
+                if not is_shown():
                     self.console.print(f'{job.title}: trained')

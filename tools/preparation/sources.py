@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ from preparation.members import (
 from preparation.placing import place
 
 # Opens a file and shows how far it is read.
-Opener = Callable[[Path], IO[bytes]]
+Opener = Callable[[Path], AbstractContextManager[IO[bytes]]]
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.runner import load_checkpoint
-from rich.progress import track
 from torch.utils.data import DataLoader
 
 from mmisl.config_check import ConfigError
 from mmisl.detection import proposal_key
+from mmisl.progress import track
 
 
 def load_network(cfg: Config, checkpoint: str, limit: int) -> BaseModel:

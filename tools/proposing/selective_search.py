@@ -12,15 +12,9 @@ import os
 from pathlib import Path
 
 from common import add_traceback_argument
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from mmisl.detection import check_proposals, write_proposals
+from mmisl.progress import Bar
 
 from .outputs import add_limit, check_out, positive, show_numbers
 from .search_journal import SearchJournal
@@ -103,21 +97,12 @@ def _search_rest(
         for key, path in split.images.items()
         if key not in journal.boxes
     }
-    columns = (
-        TextColumn('selective search'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        num_images = len(split.images)
-        task = progress.add_task(
-            '', total=num_images, completed=num_images - len(left)
-        )
+    done = len(split.images) - len(left)
+    with Bar('selective search', len(split.images), completed=done) as bar:
         found = search_images(
             left, python=args.python, mode=args.mode, workers=args.workers
         )
         for key, rects in found:
             boxes = keep_boxes(rects, args.min_side, args.max_proposals)
             journal.add(key, boxes)
-            progress.advance(task)
+            bar.advance()

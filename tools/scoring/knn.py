@@ -45,7 +45,9 @@ def evaluate(args: argparse.Namespace) -> Report:
     gallery = KNNGallery(train.feats.to(get_device()), train.labels)
     share = slice(get_rank(), None, get_world_size())
     # One search serves every k.
-    similarity, nearest = gallery.neighbors(test.feats[share], max(args.k))
+    similarity, nearest = gallery.neighbors(
+        test.feats[share], max(args.k), description='kNN'
+    )
     metrics = {}
     for k in args.k:
         votes = gallery.vote(

@@ -32,6 +32,7 @@ from torch import Tensor
 
 from mmisl.datasets import TRANSFER_SETS
 from mmisl.evaluation import TRANSFER_GRID, linear_probe
+from mmisl.progress import track
 
 from .inputs import check_unchanged, encode_set, joined, load_network
 from .report import Report
@@ -78,7 +79,7 @@ def evaluate(args: argparse.Namespace) -> Report:
     roots = {name: data_root(name, args.data) for name in args.sets}
     model, source = load_network(cfg, args, 'backbone')
     results = earlier_results(args.out, source['backbone_sha256'])
-    for name in args.sets:
+    for name in track(args.sets, 'image sets'):
         if not roots[name].is_dir() or name in results:
             continue
         results[name] = score_set(model, name, roots[name])

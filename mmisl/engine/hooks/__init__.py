@@ -5,6 +5,7 @@ from .knn_gallery_hook import KNNGalleryHook
 from .memory_bank_hook import MemoryBankHook
 from .mining_snapshot_hook import MiningSnapshotHook
 from .preprocessing_check_hook import PreprocessingCheckHook
+from .progress_hook import ProgressHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -14,4 +15,5 @@ __all__ = [
     'MemoryBankHook',
     'MiningSnapshotHook',
     'PreprocessingCheckHook',
+    'ProgressHook',
 ]

@@ -12,6 +12,8 @@ import torch
 from mmengine.dist import broadcast
 from torch import Tensor, nn
 
+from mmisl.progress import Bar
+
 from .triplet_gan import (
     ProxyGenerator,
     TripletDiscriminator,
@@ -150,54 +152,74 @@ class AdversarialTrainer:
         Raises:
             RuntimeError: If a loss is not finite.
         """
-        optim_g, optim_d = optimizers
         history: list[GANReport] = []
         players: tuple[Any, ...] = (
             generator,
             discriminator,
-            optim_g,
-            optim_d,
+            *optimizers,
         )
         best_states: list[dict] = []
-        for iteration in range(1, self.max_iters + 1):
-            anchor, positive, negative = next(batches)
-            proxy = generator(anchor, positive, negative)
-
-            fixed = proxy.detach()
-            loss_d = discriminator_loss(
-                discriminator(anchor, positive, negative),
-                discriminator(anchor, positive, fixed),
-                discriminator(anchor, fixed, negative),
-            )
-            optim_d.zero_grad()
-            loss_d.backward()
-            optim_d.step()
-
-            loss_g = generator_loss(
-                discriminator(anchor, positive, proxy),
-                discriminator(anchor, proxy, negative),
-            )
-            optim_g.zero_grad()
-            loss_g.backward()
-            optim_g.step()
-
-            if iteration % self.eval_interval and iteration < self.max_iters:
-                continue
-            history.append(
-                evaluate(generator, discriminator, held_out, iteration)
-            )
-            on_report(history[-1])
-            if history[-1] is best_report(history, self.min_iters):
-                best_states = [
-                    copy.deepcopy(player.state_dict()) for player in players
-                ]
-            if should_stop(
-                history, min_iters=self.min_iters, patience=self.patience
-            ):
-                break
+        with Bar('GAN', self.max_iters) as bar:
+            for iteration in range(1, self.max_iters + 1):
+                take_step(generator, discriminator, optimizers, next(batches))
+                bar.advance()
+                is_last = iteration == self.max_iters
+                if iteration % self.eval_interval and not is_last:
+                    continue
+                history.append(
+                    evaluate(generator, discriminator, held_out, iteration)
+                )
+                on_report(history[-1])
+                bar.update(note=f'balance {history[-1].gap:+.3f}')
+                if history[-1] is best_report(history, self.min_iters):
+                    best_states = [
+                        copy.deepcopy(player.state_dict())
+                        for player in players
+                    ]
+                if should_stop(
+                    history, min_iters=self.min_iters, patience=self.patience
+                ):
+                    break
         for player, state in zip(players, best_states):
             player.load_state_dict(state)
         return best_report(history, self.min_iters)
+
+
+def take_step(
+    generator: ProxyGenerator,
+    discriminator: TripletDiscriminator,
+    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+    batch: Triplet,
+) -> None:
+    """One step of the discriminator, then one of the generator.
+
+    Args:
+        generator (ProxyGenerator): Changed in place.
+        discriminator (TripletDiscriminator): Changed in place.
+        optimizers: Of the generator and of the discriminator.
+        batch: Anchors, positives and negatives, (B, D) each.
+    """
+    optim_g, optim_d = optimizers
+    anchor, positive, negative = batch
+    proxy = generator(anchor, positive, negative)
+
+    fixed = proxy.detach()
+    loss_d = discriminator_loss(
+        discriminator(anchor, positive, negative),
+        discriminator(anchor, positive, fixed),
+        discriminator(anchor, fixed, negative),
+    )
+    optim_d.zero_grad()
+    loss_d.backward()
+    optim_d.step()
+
+    loss_g = generator_loss(
+        discriminator(anchor, positive, proxy),
+        discriminator(anchor, proxy, negative),
+    )
+    optim_g.zero_grad()
+    loss_g.backward()
+    optim_g.step()
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmisl.ops import ShardedRows, all_finite
+from mmisl.progress import track
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
@@ -236,7 +237,11 @@ def check_search(search: str, allowed: Sequence[str]) -> str:
 
 
 def own_chunks(
-    num_samples: int, chunk_rows: int, device: torch.device
+    num_samples: int,
+    chunk_rows: int,
+    device: torch.device,
+    *,
+    description: str,
 ) -> Iterator[tuple[int, Tensor]]:
     """Share the samples out over the ranks, by the chunk.
 
@@ -247,13 +252,14 @@ def own_chunks(
         num_samples (int): N.
         chunk_rows (int): Samples of a chunk.
         device (torch.device): Of the sample indices.
+        description (str): Of what is done with them, for the progress bar.
 
     Yields:
         tuple[int, Tensor]: Number of the chunk, the same for any number of
         ranks, and its samples, (B,) int64.
     """
     step = chunk_rows * get_world_size()
-    for begin in range(0, num_samples, step):
+    for begin in track(range(0, num_samples, step), description):
         begin = min(begin + get_rank() * chunk_rows, num_samples)
         end = min(begin + chunk_rows, num_samples)
         yield begin // chunk_rows, torch.arange(begin, end, device=device)

@@ -62,7 +62,9 @@ class EntropyMiner(BaseMiner):
         """
         graph.clear()
         shares, entropies, nearest = [], [], []
-        for _, rows in own_chunks(len(bank), _CHUNK_ROWS, bank.device):
+        for _, rows in own_chunks(
+            len(bank), _CHUNK_ROWS, bank.device, description='entropies'
+        ):
             feats = bank[rows]
             entropy = softmax_entropy(feats, bank, self.temperature)
             _, row = nearest_rows(feats, bank, 1, exclude=rows)

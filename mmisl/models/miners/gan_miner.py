@@ -283,7 +283,12 @@ class GANMiner(BaseMiner):
         """This rank's pairs of all views; the share of proxies passed."""
         parts = []
         total = torch.zeros((), device=bank.device)
-        for chunk, rows in own_chunks(len(bank), _CHUNK_ROWS, bank.device):
+        for chunk, rows in own_chunks(
+            len(bank),
+            _CHUNK_ROWS,
+            bank.device,
+            description='mining around proxies',
+        ):
             # Seeded by chunk, so the draws do not depend on the ranks.
             rng = _generator(bank.device, seed, 1 + chunk)
             passes = [

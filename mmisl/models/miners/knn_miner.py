@@ -90,7 +90,12 @@ class KNNMiner(BaseMiner):
         one_call = -(-len(feats) // get_world_size())
         chunk_rows = one_call if self.search == 'faiss_ivf' else _CHUNK_ROWS
         shares, cosines, lists = [], [], []
-        for _, rows in own_chunks(len(feats), chunk_rows, feats.device):
+        for _, rows in own_chunks(
+            len(feats),
+            chunk_rows,
+            feats.device,
+            description='nearest neighbours',
+        ):
             cosine, row = nearest_rows(
                 feats[rows],
                 feats,

@@ -130,7 +130,11 @@ def test_own_chunks__every_sample_once_in_equally_many_steps(
     seen, steps = {}, set()
     for rank in range(num_ranks):
         monkeypatch.setattr(base, 'get_rank', lambda rank=rank: rank)
-        chunks = list(own_chunks(num_samples, chunk_rows, torch.device('cpu')))
+        chunks = list(
+            own_chunks(
+                num_samples, chunk_rows, torch.device('cpu'), description='x'
+            )
+        )
         steps.add(len(chunks))
         for number, rows in chunks:
             if len(rows):
