@@ -18,12 +18,15 @@ from common import ConfigError
 from files import replace_text, write_json
 from mmengine.config import Config
 
+from mmisl.engine.run_facts import commit_of_code
 from mmisl.progress import Bar
 
 from .budget import as_text, schedule_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ROOT / 'tools' / 'train.py'
+# Where there is no git.
+NO_COMMIT = 'unknown'
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,9 @@ def run_timed(
         _take(lock, run)
         replace_text(run.folder / 'seconds.txt', '')
         commits = run.commit.read_text() if run.commit.is_file() else ''
-        known = dict.fromkeys([*commits.split(), commit_of_code()])
+        known = dict.fromkeys(
+            [*commits.split(), commit_of_code() or NO_COMMIT]
+        )
         replace_text(run.commit, ' '.join(known))
         start = time.perf_counter()
         status = subprocess.run(
@@ -247,23 +252,3 @@ def _take(lock: IO[str], run: Run) -> None:
             'began still runs there; wait for its end or stop it, then give '
             'the same command again'
         ) from error
-
-
-def commit_of_code() -> str:
-    """Commit that the code is of, with a plus where it was changed since."""
-    try:
-        commit = _git('rev-parse', '--short', 'HEAD')
-        changed = _git('status', '--porcelain', '--', 'mmisl', 'configs')
-    except (OSError, subprocess.CalledProcessError):
-        return 'unknown commit'
-    return commit + ('+' if changed else '')
-
-
-def _git(*words: str) -> str:
-    answer = subprocess.run(
-        ['git', '-C', str(ROOT), *words],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return answer.stdout.strip()

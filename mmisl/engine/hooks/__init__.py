@@ -6,6 +6,8 @@ from .memory_bank_hook import MemoryBankHook
 from .mining_snapshot_hook import MiningSnapshotHook
 from .preprocessing_check_hook import PreprocessingCheckHook
 from .progress_hook import ProgressHook
+from .run_record_hook import RunRecordHook
+from .stage_times_hook import StageTimesHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -16,4 +18,6 @@ __all__ = [
     'MiningSnapshotHook',
     'PreprocessingCheckHook',
     'ProgressHook',
+    'RunRecordHook',
+    'StageTimesHook',
 ]

@@ -232,6 +232,7 @@ class RoundBasedTrainLoop(BaseLoop):
         reseed(seed)
         model = unwrap_model(self.runner.model)
         views = self._encode_views(model, round_idx)
+        self.runner.call_hook('after_extraction')
         if self.mining['refresh_bank']:
             model.refresh_memory(views)
         quota = (round_idx + 1) * self.mining['quota_per_round']

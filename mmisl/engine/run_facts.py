@@ -1,0 +1,116 @@
+"""What a run was made with: machine, versions and commit.
+
+All of it is for people to read later. What cannot be found is None, and no
+run fails for it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# Packages whose versions a run may depend on, by the name of the import.
+PACKAGES = {
+    'mmisl': 'mmisl',
+    'torchvision': 'torchvision',
+    'mmengine': 'onedl-mmengine',
+    'mmpretrain': 'onedl-mmpretrain',
+    'mmcv': 'onedl-mmcv',
+    'mmdet': 'onedl-mmdetection',
+    'numpy': 'numpy',
+    'faiss': 'faiss-cpu',
+    'sklearn': 'scikit-learn',
+}
+_ROOT = Path(__file__).resolve().parents[2]
+# On a slow network disk git may take long, and the run waits for it.
+_GIT_SECONDS = 10
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and GPUs of this machine.
+
+    Returns:
+        dict[str, Any]: ``processor`` (str), ``cores`` (int) that this process
+        may use, ``memory_gib`` (float), each None where it is not known, and
+        ``gpus``, the name of every GPU that torch sees.
+    """
+    return dict(
+        processor=_processor(),
+        cores=_cores(),
+        memory_gib=_memory_gib(),
+        gpus=[
+            torch.cuda.get_device_name(index)
+            for index in range(torch.cuda.device_count())
+        ],
+    )
+
+
+def versions() -> dict[str, str | None]:
+    """Version of Python and of each package; None where it is missing."""
+    found: dict[str, str | None] = {'python': platform.python_version()}
+    for name, distribution in PACKAGES.items():
+        try:
+            found[name] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    found['torch'] = str(torch.__version__)  # names the CUDA it is built for
+    return found
+
+
+def commit_of_code() -> str | None:
+    """Commit of mmisl and its configs, with a plus where they were changed.
+
+    Returns:
+        str | None: Short hash; None where there is no git, or no repository.
+    """
+    try:
+        commit = _git('rev-parse', '--short', 'HEAD')
+        changed = _git('status', '--porcelain', '--', 'mmisl', 'configs')
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ('+' if changed else '')
+
+
+def _processor() -> str | None:
+    """Model of the CPU; Linux tells it in a file, others to Python."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        key, _, value = line.partition(':')
+        if key.strip() == 'model name' and value.strip():
+            return value.strip()
+    return platform.processor() or platform.machine() or None
+
+
+def _cores() -> int | None:
+    """Cores that this process may use, as a job of a cluster has a part."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def _memory_gib() -> float | None:
+    try:
+        pages, size = os.sysconf('SC_PHYS_PAGES'), os.sysconf('SC_PAGE_SIZE')
+    except (AttributeError, OSError, ValueError):
+        return None
+    return round(pages * size / 2**30, 1)
+
+
+def _git(*words: str) -> str:
+    answer = subprocess.run(
+        ['git', '-C', str(_ROOT), *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_GIT_SECONDS,
+    )
+    return answer.stdout.strip()

@@ -1,0 +1,128 @@
+"""What run.json says of a run, and that no run fails for it."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+
+from mmisl import __version__
+from mmisl.engine import run_facts
+from mmisl.engine.hooks import RunRecordHook
+
+
+class StandIn:
+    """What the hook reads of a runner."""
+
+    def __init__(self, folder, filename=None):
+        self.log_dir = str(folder)
+        self.seed = 7
+        self.cfg = Config({}, filename=filename)
+        self.logger = MMLogger.get_instance('run_record')
+
+
+def record_of(runner):
+    RunRecordHook().before_train(runner)
+    return json.loads(Path(runner.log_dir, 'run.json').read_text())
+
+
+def test_run_record__tells_what_was_run(tmp_path, monkeypatch):
+    config = tmp_path / 'configs' / 'one.py'
+    config.parent.mkdir()
+    config.write_text('')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'configs/one.py', '--amp'])
+    record = record_of(StandIn(tmp_path, str(config)))
+    assert record['argv'] == ['train.py', 'configs/one.py', '--amp']
+    assert record['config'] == 'configs/one.py'
+    assert (record['seed'], record['world_size']) == (7, 1)
+    assert record['versions']['python'] == platform.python_version()
+    assert record['versions']['torch'] == torch.__version__
+    assert record['versions']['mmisl'] == __version__
+    assert record['started'][10] == 'T' and record['started'][-6] in '+-'
+    assert list(tmp_path.glob('*.partial')) == []
+    machine = record['machine']
+    assert 1 <= machine['cores'] <= os.cpu_count()
+    assert len(machine['gpus']) == torch.cuda.device_count()
+    # psutil reads the same number in another way.
+    psutil = pytest.importorskip('psutil')
+    total = psutil.virtual_memory().total / 2**30
+    assert machine['memory_gib'] == pytest.approx(total, abs=0.06)
+
+
+def test_run_record__of_a_config_that_is_no_file(tmp_path):
+    assert record_of(StandIn(tmp_path))['config'] is None
+
+
+def test_run_record__of_a_config_elsewhere(tmp_path, monkeypatch):
+    here = tmp_path / 'here'
+    here.mkdir()
+    monkeypatch.chdir(here)
+    elsewhere = tmp_path / 'other.py'
+    elsewhere.write_text('')
+    record = record_of(StandIn(here, str(elsewhere)))
+    assert record['config'] == str(elsewhere)
+
+
+def test_run_record__without_git_proc_and_packages(tmp_path, monkeypatch):
+    monkeypatch.setenv('PATH', str(tmp_path))  # no git in it
+    monkeypatch.delattr(os, 'sysconf')
+    monkeypatch.setattr(platform, 'processor', lambda: '')
+    monkeypatch.setattr(platform, 'machine', lambda: '')
+    monkeypatch.setitem(run_facts.PACKAGES, 'faiss', 'no-such-distribution')
+
+    def nowhere(*args, **kwargs):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(run_facts.Path, 'read_text', nowhere)
+    assert run_facts.commit_of_code() is None
+    assert run_facts.versions()['faiss'] is None
+    machine = run_facts.machine()
+    assert machine['processor'] is machine['memory_gib'] is None
+
+
+def test_run_record__git_that_hangs(monkeypatch):
+    def hangs(words, **options):
+        raise subprocess.TimeoutExpired(words, options['timeout'])
+
+    monkeypatch.setattr(subprocess, 'run', hangs)
+    assert run_facts.commit_of_code() is None
+
+
+def test_commit_of_code__is_that_of_git():
+    root = Path(run_facts.__file__).resolve().parents[2]
+    said = subprocess.run(
+        ['git', '-C', str(root), 'log', '-1', '--format=%h'],
+        capture_output=True,
+        text=True,
+    )
+    if said.returncode:
+        pytest.skip('mmisl is not in a git repository here')
+    assert run_facts.commit_of_code().rstrip('+') == said.stdout.strip()
+
+
+def test_run_record__a_disk_that_is_full_ends_no_run(
+    tmp_path, monkeypatch, caplog
+):
+    runner = StandIn(tmp_path)
+    warnings = []
+    monkeypatch.setattr(runner.logger, 'warning', warnings.append)
+    before = record_of(runner)
+
+    def full(path, text):
+        path.touch()
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(Path, 'write_text', full)
+    RunRecordHook().before_train(runner)
+    (warning,) = warnings
+    assert 'run.json cannot be written: ' in warning
+    assert 'No space left' in warning
+    monkeypatch.undo()
+    assert json.loads((tmp_path / 'run.json').read_text()) == before
