@@ -1,4 +1,5 @@
 from .clusters import cluster_statistics, cluster_warnings
+from .edge_numbers import edge_numbers
 from .knn import KNNGallery, knn_accuracy, knn_votes, vote_ranks
 from .knn_metric import KNNMetric
 from .labelled import check_labelled
@@ -10,13 +11,16 @@ from .linear_svm import (
     low_shot_svm,
 )
 from .mining import graph_statistics, mining_warnings
+from .pixel_distances import ImageRows, PixelDistances
 from .probe_accuracy import ProbeAccuracy
 from .retrieval import retrieval_recall
 from .softmax_regression import PrincipalAxes, SoftmaxFit, fit_softmax
 
 __all__ = [
+    'ImageRows',
     'KNNGallery',
     'KNNMetric',
+    'PixelDistances',
     'PrincipalAxes',
     'ProbeAccuracy',
     'ProbeResult',
@@ -29,6 +33,7 @@ __all__ = [
     'check_labelled',
     'cluster_statistics',
     'cluster_warnings',
+    'edge_numbers',
     'fit_softmax',
     'graph_statistics',
     'knn_accuracy',
