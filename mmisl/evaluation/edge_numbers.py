@@ -30,8 +30,10 @@ def edge_numbers(
     Labels are for reporting only; nothing here feeds back into training.
 
     Args:
-        edges (ScoredEdges): Over N samples. Of directed ones, members of
-            clusters, the neighbours of a sample are those that it points at.
+        edges (ScoredEdges): Over N samples. Of directed ones, such as
+            members of clusters, the neighbours of a sample are those that it
+            points at, and its degree, for ``max_degree`` and hubs, is how
+            many point at it.
         labels (np.ndarray, optional): (N,) integer, negative where unknown.
         pixel_distance (PixelDistances, optional): How far apart the images
             are in pixels, over the same N samples.
@@ -63,11 +65,12 @@ def edge_numbers(
         raise ValueError(
             f'max_pixel_edges must be at least 1, got {max_pixel_edges}'
         )
-    indptr, indices = _rows(edges)
+    indptr, indices = _incoming(edges)
     known = None if labels is None else torch.from_numpy(np.asarray(labels))
     numbers = graph_statistics(indptr, indices, known)
-    # Two entries an edge are assumed there, which clusters do not have.
+    # There an edge has two entries and all that have a neighbour are one.
     numbers['num_edges'] = len(edges)
+    numbers['coverage'] = float((edges.degrees > 0).mean())
     if labels is not None:
         numbers.update(_recall(edges, labels))
     if pixel_distance is not None:
@@ -76,13 +79,14 @@ def edge_numbers(
     return numbers
 
 
-def _rows(edges: ScoredEdges) -> tuple[Tensor, Tensor]:
-    """The relation as CSR, both directions of an undirected edge."""
+def _incoming(edges: ScoredEdges) -> tuple[Tensor, Tensor]:
+    """Who has each sample for a neighbour, as CSR."""
     src, dst = edges.src, edges.dst
     if not edges.directed:
         src, dst = np.concatenate([src, dst]), np.concatenate([dst, src])
-    indptr = np.concatenate([[0], np.cumsum(edges.degrees)])
-    indices = dst[np.argsort(src, kind='stable')]
+    counts = np.bincount(dst, minlength=edges.num_samples)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    indices = src[np.argsort(dst, kind='stable')]
     return torch.from_numpy(indptr), torch.from_numpy(indices)
 
 

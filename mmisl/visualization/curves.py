@@ -16,7 +16,7 @@ from mmisl.runs.scalars import epoch_of, read_scalars
 
 # Logged once per mining stage, so it marks where a round ends.
 ROUND_KEY = 'mining/round'
-_COLORS = ('#1f77b4', '#ff7f0e', '#2ca02c', '#9467bd', '#8c564b', '#17becf')
+COLORS = ('#1f77b4', '#ff7f0e', '#2ca02c', '#9467bd', '#8c564b', '#17becf')
 _PANEL_INCHES = (3.6, 2.6)
 _MAX_COLUMNS = 3
 
@@ -98,7 +98,7 @@ def _draw_panel(
         series = _series(records, key)
         if not series:
             continue
-        color = _COLORS[drawn % len(_COLORS)]
+        color = COLORS[drawn % len(COLORS)]
         # Few points, such as one per round, need marks to be seen.
         marker = 'o' if len(series) <= 20 else None
         axes.plot(

@@ -6,20 +6,24 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from mmisl.structures import NeighborGraph
 
-RIGHT_COLOR = '#2ca02c'
-WRONG_COLOR = '#d62728'
-NEUTRAL_COLOR = '#7f7f7f'
-_TEXT_COLOR = '#333333'
+from .image_cells import (
+    NEUTRAL_COLOR,
+    RIGHT_COLOR,
+    TEXT_COLOR,
+    WRONG_COLOR,
+    class_name,
+    draw_cell,
+    is_same_class,
+)
+from .plain_text import plain_text
 
 # One unit is the side of an image.
 _INCHES_PER_UNIT = 0.8
@@ -28,7 +32,6 @@ _ANCHOR_GAP = 0.4  # sets the anchors apart from their neighbours
 _NAME_HEIGHT = 0.22
 _HEADER_HEIGHT, _TITLE_HEIGHT = 0.24, 0.26
 _MARGIN = 0.15
-_MAX_NAME_LENGTH = 12
 # Wide enough for the header and the legend above few columns.
 _MIN_COLUMNS = 4
 
@@ -100,6 +103,21 @@ def draw_neighbor_grid(
             'neighbors must hold at least one anchor, got none; the graph '
             'may be empty, see the log of the mining stage'
         )
+    with plain_text([title, *(class_names or ())]):
+        figure = _draw(images, neighbors, labels, class_names, title)
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    return path
+
+
+def _draw(
+    images: Mapping[int, ArrayLike] | Sequence[ArrayLike],
+    neighbors: Mapping[int, Sequence[int]],
+    labels: Sequence[int] | Tensor | None,
+    class_names: Sequence[str] | None,
+    title: str,
+) -> Figure:
     has_names = labels is not None
     row_height = 1 + _GAP + (_NAME_HEIGHT if has_names else 0)
     axes = _make_axes(
@@ -110,12 +128,12 @@ def draw_neighbor_grid(
     _draw_header(axes, title, has_labels=has_names)
     for row, (anchor, found) in enumerate(neighbors.items()):
         top = row * row_height
-        _draw_cell(
+        draw_cell(
             axes,
             images[anchor],
             corner=(0.0, top),
             color=NEUTRAL_COLOR,
-            name=_class_name(anchor, labels, class_names),
+            name=class_name(anchor, labels, class_names),
         )
         if not found:
             axes.text(
@@ -128,18 +146,15 @@ def draw_neighbor_grid(
             )
         for column, neighbor in enumerate(found):
             color = _frame_color(anchor, neighbor, labels)
-            name = _class_name(neighbor, labels, class_names)
-            _draw_cell(
+            name = class_name(neighbor, labels, class_names)
+            draw_cell(
                 axes,
                 images[neighbor],
                 corner=(_column_left(column), top),
                 color=color,
                 name=name if color == WRONG_COLOR else '',
             )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    axes.get_figure().savefig(path, dpi=150)
-    return path
+    return axes.get_figure()
 
 
 def _make_axes(
@@ -170,8 +185,8 @@ def _column_left(column: int) -> float:
 def _draw_header(axes: Axes, title: str, *, has_labels: bool) -> None:
     right = axes.get_xlim()[1] - _GAP
     texts = [
-        (0.0, 'anchor', 'left', _TEXT_COLOR),
-        (_column_left(0), 'mined neighbours', 'left', _TEXT_COLOR),
+        (0.0, 'anchor', 'left', TEXT_COLOR),
+        (_column_left(0), 'mined neighbours', 'left', TEXT_COLOR),
     ]
     if has_labels:
         texts += [
@@ -186,64 +201,14 @@ def _draw_header(axes: Axes, title: str, *, has_labels: bool) -> None:
         title,
         fontsize=9,
         weight='bold',
-        color=_TEXT_COLOR,
+        color=TEXT_COLOR,
     )
-
-
-def _draw_cell(
-    axes: Axes,
-    image: ArrayLike,
-    *,
-    corner: tuple[float, float],
-    color: str,
-    name: str,
-) -> None:
-    pixels = np.asarray(image)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    height, width = pixels.shape[:2]
-    side = max(height, width)
-    width, height = width / side, height / side
-    left = corner[0] + (1 - width) / 2
-    top = corner[1] + (1 - height) / 2
-    axes.imshow(
-        pixels,
-        extent=(left, left + width, top + height, top),
-        aspect='auto',
-        # Small images keep their pixels instead of a blur.
-        interpolation='nearest' if side <= 64 else 'antialiased',
-    )
-    frame = Rectangle((left, top), width, height, fill=False)
-    frame.set(edgecolor=color, linewidth=2.5)
-    axes.add_patch(frame)
-    axes.text(
-        corner[0] + 0.5,
-        corner[1] + 1.07,
-        name,
-        ha='center',
-        va='top',
-        fontsize=7,
-        color=_TEXT_COLOR,
-    )
-
-
-def _class_name(
-    sample_idx: int,
-    labels: Sequence[int] | Tensor | None,
-    class_names: Sequence[str] | None,
-) -> str:
-    if labels is None:
-        return ''
-    label = int(labels[sample_idx])
-    name = str(label) if class_names is None else class_names[label]
-    fits = len(name) <= _MAX_NAME_LENGTH
-    return name if fits else name[: _MAX_NAME_LENGTH - 1] + '…'
 
 
 def _frame_color(
     anchor: int, neighbor: int, labels: Sequence[int] | Tensor | None
 ) -> str:
-    if labels is None:
+    same = is_same_class(anchor, neighbor, labels)
+    if same is None:
         return NEUTRAL_COLOR
-    same = int(labels[anchor]) == int(labels[neighbor])
     return RIGHT_COLOR if same else WRONG_COLOR

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from mmisl.structures import NeighborGraph
 from mmisl.visualization import draw_neighbor_grid, nearest_neighbors
-from mmisl.visualization.neighbor_grid import (
+from mmisl.visualization.image_cells import (
     NEUTRAL_COLOR,
     RIGHT_COLOR,
     WRONG_COLOR,
