@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ _MAX_NAME_LENGTH = 12
 # Up to this many pixels a side, an image keeps them instead of a blur.
 _SMALL_SIDE = 64
 
-Labels = Sequence[int] | Tensor | np.ndarray
+Labels: TypeAlias = Sequence[int] | Tensor | np.ndarray
 
 
 def draw_cell(

@@ -107,7 +107,7 @@ def _width(character: str) -> int:
 def _characters(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(
         character
-        for character in set().union(*texts)
+        for character in set().union(*map(clean, texts))
         if not character.isspace()
     )
 
@@ -115,7 +115,8 @@ def _characters(texts: Iterable[str]) -> frozenset[str]:
 @cache
 def _cover(wanted: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     """Families in the order to try them, and what none of them has."""
-    families, missing = [], wanted
+    families: list[str] = []
+    missing = wanted
     for entry in _candidates():
         if families and not missing:
             break

@@ -22,7 +22,7 @@ from .image_cells import (
     draw_cell,
     is_same_class,
 )
-from .plain_text import plain_text, shorten
+from .plain_text import clean, plain_text, shorten
 from .saving import save_figure
 
 # One unit is the side of an image.
@@ -284,7 +284,7 @@ def _draw_head(
 ) -> None:
     top = -page.head_height + 0.5 * _LINE_HEIGHT
     if title:
-        axes.text(0, top, title, size=9.5, weight='bold', **_MIDDLE)
+        axes.text(0, top, clean(title), size=9.5, weight='bold', **_MIDDLE)
         top += 1.4 * _LINE_HEIGHT
     _draw_legend(axes, has_labels=has_labels)
     letters = int(page.panel_width * _LETTERS_PER_UNIT)

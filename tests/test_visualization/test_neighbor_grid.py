@@ -1,36 +1,16 @@
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_rgb
+from drawn_frames import find_frames
 from PIL import Image
-from scipy import ndimage
 
 from mmisl.structures import NeighborGraph
 from mmisl.visualization import draw_neighbor_grid, nearest_neighbors
-from mmisl.visualization.image_cells import (
-    NEUTRAL_COLOR,
-    RIGHT_COLOR,
-    WRONG_COLOR,
-)
-
-COLORS = dict(right=RIGHT_COLOR, wrong=WRONG_COLOR, neutral=NEUTRAL_COLOR)
 
 
 def frames(path):
-    """Frames row by row, from left to right, found in the pixels alone."""
-    pixels = np.asarray(Image.open(path).convert('RGB')).astype(int)
-    found = []
-    for name, color in COLORS.items():
-        rgb = np.round(np.array(to_rgb(color)) * 255)
-        blobs, _ = ndimage.label((pixels == rgb).all(-1))
-        for rows, columns in ndimage.find_objects(blobs):
-            height = rows.stop - rows.start
-            width = columns.stop - columns.start
-            if min(height, width) > 40:  # letters are smaller
-                found.append((rows.start, columns.start, name))
-    # Frames of one row start within a few pixels of each other.
-    found.sort(key=lambda frame: (round(frame[0] / 20), frame[1]))
-    return [name for *_, name in found]
+    """Colours of the frames row by row, from left to right."""
+    return [frame.color for row in find_frames(path) for frame in row]
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def draw_rounds(
             anchors[:_OVERVIEW_ANCHORS],
             min(max_neighbors, _OVERVIEW_NEIGHBORS),
         )
-    loaded = images.load(_shown(rounds.values(), anchors))
+    loaded = images.load(_shown(list(rounds.values()), anchors))
     written = []
     for name, (moments, chosen, limit) in pictures.items():
         written += draw_positives(

@@ -43,7 +43,12 @@ def rows(rounds: Sequence[RoundNumbers]) -> Iterator[list[str]]:
 
 def print_table(console: Console, rounds: Sequence[RoundNumbers]) -> None:
     """Show the table, rounds apart from each other."""
-    table = Table(title=_TITLE, title_justify='left', box=SIMPLE_HEAD)
+    table = Table(
+        title=_TITLE,
+        title_justify='left',
+        box=SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
+    )
     for name in [*_PLACE, *(column[1] for column in _COLUMNS)]:
         table.add_column(name, justify='left' if name == 'run' else 'right')
     for entry in rounds:
