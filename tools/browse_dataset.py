@@ -16,11 +16,15 @@ from pathlib import Path
 import numpy as np
 from common import OptionsAction
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from PIL import Image
 
-from mmisl.datasets import InstanceDataset, InstanceSampler
-from mmisl.registry import DATASETS
+from mmisl.datasets import (
+    InstanceDataset,
+    InstanceSampler,
+    build_train_dataset,
+    draw_items,
+    load_original,
+)
 
 CELL = 128
 GAP = 4
@@ -82,20 +86,6 @@ def browse(cfg: Config, out: Path, *, num: int, views: int) -> None:
     print(f'{num} images, {views} views each: {out}')
 
 
-def build_train_dataset(cfg: Config) -> InstanceDataset:
-    """The training set of a config, in mmisl's scope."""
-    if 'dataset' not in cfg.get('train_dataloader', {}):
-        raise KeyError(f'{cfg.filename} has no train_dataloader.dataset')
-    with DefaultScope.overwrite_default_scope('mmisl'):
-        dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    if not isinstance(dataset, InstanceDataset):
-        raise TypeError(
-            f'train_dataloader.dataset must be an InstanceDataset, got '
-            f'{type(dataset).__name__}'
-        )
-    return dataset
-
-
 def draw_row(
     dataset: InstanceDataset,
     sampler: InstanceSampler,
@@ -103,22 +93,11 @@ def draw_row(
     views: int,
 ) -> list[Image.Image]:
     """The original and the views of one image."""
-    position = int(dataset.positions()[sample_idx])
-    row = [load_original(dataset.get_info(sample_idx))]
-    for epoch in range(views):
-        sampler.set_epoch(epoch)
-        inputs = dataset[(sampler.stream, position, False)]['inputs']
-        # A pipeline may make several views of an image at once.
-        for view in inputs if isinstance(inputs, list) else [inputs]:
-            row.append(Image.fromarray(view.permute(1, 2, 0).numpy()))
+    row = [load_original(dataset.get_info(sample_idx)).convert('RGB')]
+    for item in draw_items(dataset, sampler, sample_idx, views):
+        pixels = item['inputs'].permute(1, 2, 0).numpy()
+        row.append(Image.fromarray(pixels))
     return row
-
-
-def load_original(info: dict) -> Image.Image:
-    """The image before the pipeline, RGB."""
-    if 'img' in info:
-        return Image.fromarray(info['img'])
-    return Image.open(info['img_path']).convert('RGB')
 
 
 def paste(rows: list[list[Image.Image]]) -> Image.Image:

@@ -14,6 +14,11 @@ from .instance_sampler import InstanceSampler  # noqa: E402
 from .label_share import draw_balanced, label_share  # noqa: E402
 from .resident_dataset import ResidentDataset  # noqa: E402
 from .svhn import SVHN  # noqa: E402
+from .training_images import (  # noqa: E402
+    build_train_dataset,
+    draw_items,
+    load_original,
+)
 from .transfer_parts import (  # noqa: E402
     transfer_labels,
     transfer_loaders,
@@ -30,9 +35,12 @@ __all__ = [
     'ResidentDataset',
     'SCENE_CLASSES',
     'SVHN',
+    'build_train_dataset',
     'draw_balanced',
+    'draw_items',
     'label_share',
     'list_images',
+    'load_original',
     'TRANSFER_SETS',
     'TransferSet',
     'make_digit_scenes',

@@ -1,0 +1,1 @@
+"""One page that shows what was run and what was mined."""
