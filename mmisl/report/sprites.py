@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from mmisl.progress import track
 
 # WebP codes colour in blocks of 8 pixels, so such tiles do not bleed into
 # each other.
@@ -26,8 +28,6 @@ _BACKGROUND = (238, 238, 238)
 _BROKEN, _CROSS = (158, 158, 158), (97, 97, 97)
 
 LoadImage = Callable[[int], Image.Image]
-# Goes over items, under a description.
-Track = Callable[[Iterable, str], Iterable]
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ def make_sprites(
     *,
     max_bytes: int,
     num_threads: int = 4,
-    track: Track = lambda items, text: items,
 ) -> Sprites:
     """Draw every image as small as it must be for all to fit.
 
-    An image that cannot be read becomes a grey tile with a cross.
+    An image that cannot be read becomes a grey tile with a cross. Shows
+    progress in a terminal.
 
     Args:
         load (Callable): Gives the i-th image; may raise anything.
@@ -74,8 +74,6 @@ def make_sprites(
         max_bytes (int): Size that all sheets may have together. Where even
             the smallest tiles exceed it, these are taken.
         num_threads (int): That read images. Defaults to 4.
-        track (Callable): Shows progress: called with items and a
-            description, it gives the items. Defaults to none.
 
     Returns:
         Sprites: In the order of the images.

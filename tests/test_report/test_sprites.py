@@ -123,17 +123,6 @@ def test_make_sprites__files_are_decoded_at_a_fraction(tmp_path):
     assert np.abs(row - expected).max() < 6
 
 
-def test_make_sprites__progress():
-    calls = []
-
-    def track(items, text):
-        calls.append((text, len(items)))
-        return items
-
-    make_sprites(coloured, NUM_IMAGES, max_bytes=10**6, track=track)
-    assert calls == [('thumbnails', 2)]
-
-
 def test_make_sprites__no_image():
     with pytest.raises(ValueError, match='num_images must be at least 1'):
         make_sprites(coloured, 0, max_bytes=10)

@@ -1,0 +1,102 @@
+"""What was run, in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+from mmisl.runs import RunRecord
+
+from .run_images import RunImages
+
+
+def run_facts(
+    record: RunRecord, images: RunImages | None
+) -> list[tuple[str, str]]:
+    """Label and text of what is known of a run, the unknown left out.
+
+    Args:
+        record (RunRecord): Of the run.
+        images (RunImages, optional): That it was trained on.
+    """
+    cfg, info = record.config or Config(), record.info
+    model = cfg.get('model') or {}
+    train_cfg = cfg.get('train_cfg') or {}
+    versions = info.get('versions') or {}
+    facts = {
+        'method': _short(model.get('type')),
+        'backbone': _describe_part(model.get('backbone')),
+        'miner': _short((model.get('miner') or {}).get('type')),
+        'config': info.get('config') or cfg.filename,
+        'seed': info.get('seed', (cfg.get('randomness') or {}).get('seed')),
+        'images': None if images is None else f'{len(images):,}',
+        'classes': _describe_classes(images),
+        'rounds': train_cfg.get('max_rounds'),
+        'epochs': _describe_epochs(record),
+        'batch size': (cfg.get('train_dataloader') or {}).get('batch_size'),
+        'processes': info.get('world_size'),
+        'started': info.get('started'),
+        'machine': _describe_machine(info.get('machine') or {}),
+        'versions': ', '.join(f'{k} {v}' for k, v in versions.items()),
+        'commit': info.get('commit'),
+        'checkpoint': record.checkpoint and record.checkpoint.name,
+        'work dir': record.work_dir,
+    }
+    return [(k, str(v)) for k, v in facts.items() if v not in (None, '')]
+
+
+def repeat_command(record: RunRecord) -> str:
+    """The command line that trains the same again.
+
+    Without a record of the one that was given it trains from the config that
+    the run has left; empty where that is missing, too.
+    """
+    argv = record.info.get('argv')
+    if argv:
+        return shlex.join(['python', *map(str, argv)])
+    if record.config is None:
+        return ''
+    return shlex.join(
+        ['python', 'tools/train.py', str(record.config.filename)]
+    )
+
+
+def _short(name: Any) -> str | None:
+    """Name of a class without its scope."""
+    return None if name is None else str(name).rpartition('.')[2]
+
+
+def _describe_part(cfg: Mapping[str, Any] | None) -> str | None:
+    if not cfg:
+        return None
+    depth = cfg.get('depth')
+    name = _short(cfg.get('type'))
+    return name if depth is None else f'{name}, depth {depth}'
+
+
+def _describe_classes(images: RunImages | None) -> str | None:
+    if images is None or images.labels is None:
+        return None
+    count = len(set(images.labels[images.labels >= 0].tolist()))
+    return f'{count} (labels for this report only)'
+
+
+def _describe_epochs(record: RunRecord) -> str:
+    planned = record.epochs_planned
+    done = f'{record.epochs_done:,}'
+    return done if planned is None else f'{done} of {planned:,}'
+
+
+def _describe_machine(machine: Mapping[str, Any]) -> str:
+    gpus = machine.get('gpus') or []
+    parts = [str(gpu) for gpu in gpus] or ['no GPU']
+    if machine.get('processor'):
+        parts.append(str(machine['processor']))
+    if machine.get('cores'):
+        parts.append(f'{machine["cores"]} cores')
+    if machine.get('memory_gib'):
+        parts.append(f'{float(machine["memory_gib"]):.0f} GiB of memory')
+    return ', '.join(parts) if machine else ''
