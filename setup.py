@@ -34,7 +34,7 @@ EXTRAS_REQUIRE = {
     # requirement can express: `make test` builds them, and
     # mmisl.environment names the command.
     'det': ['onedl-mmdetection>=3.5.1'],
-    # The map of tools/report.py; UMAP in place of t-SNE is an extra of its own.
+    # The map of tools/report.py; UMAP in place of t-SNE is its own extra.
     'report': ['openTSNE>=1.0'],
     'umap': ['umap-learn>=0.5.7'],
     'wandb': ['wandb>=0.18'],

@@ -1,1 +1,1 @@
-"""One page that shows what was run and what was mined."""
+"""One self-contained HTML file that tells the story of runs."""

@@ -1,0 +1,249 @@
+// Anchors and their mined neighbours, round by round.
+
+const ANCHORS_PER_PAGE = 6;
+
+class Gallery {
+  constructor(root, dataset, runs) {
+    this.root = root;
+    this.dataset = dataset;
+    this.runs = runs;
+    this.order = anchorOrder(dataset);
+    this.numbers = roundNumbers(runs);
+    this.page = 0;
+    this.chosen = null;
+    this.drawing = 0;
+    this.slider = this.find('.round');
+    this.slider.max = this.numbers.length - 1;
+    // The last round is what training ended with.
+    this.slider.value = this.numbers.length - 1;
+    this.listen();
+  }
+
+  find(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  isChecked(selector) {
+    return this.find(selector)?.checked ?? false;
+  }
+
+  listen() {
+    this.slider.addEventListener('input', () => this.draw());
+    this.find('form').addEventListener('change', (event) => {
+      if (event.target.type === 'checkbox') {
+        this.page = 0;
+        this.draw();
+      }
+    });
+    this.find('form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.choose(this.find('.sample').valueAsNumber);
+    });
+    this.find('.previous').addEventListener('click', () => this.turn(-1));
+    this.find('.next').addEventListener('click', () => this.turn(1));
+  }
+
+  turn(step) {
+    this.chosen = null;
+    this.page += step;
+    return this.draw();
+  }
+
+  // Shows one image alone; no number shows the pages again.
+  choose(sample) {
+    this.chosen = Number.isInteger(sample) ? sample : null;
+    return this.draw();
+  }
+
+  shownRuns() {
+    const choices = [...this.root.querySelectorAll('.run-choice')];
+    if (choices.length === 0) {
+      return this.runs;
+    }
+    const ids = choices.filter((box) => box.checked).map((box) => box.value);
+    return this.runs.filter((run) => ids.includes(run.id));
+  }
+
+  // [{run, round}], round null for a run that has no such one.
+  async columns() {
+    const number = this.numbers[this.slider.valueAsNumber];
+    return Promise.all(
+      this.shownRuns().map(async (run) => {
+        const spec = run.rounds.find(({ round }) => round === number);
+        return { run, round: spec ? await readRound(spec) : null };
+      }),
+    );
+  }
+
+  // Anchors that the choices leave over, in their order.
+  anchors(columns) {
+    if (!this.isChecked('.wrong-anchors')) {
+      return this.order;
+    }
+    const rounds = columns.map(({ round }) => round).filter(Boolean);
+    return this.order.filter((anchor) =>
+      rounds.some((round) => round.hasWrong(anchor, this.dataset)),
+    );
+  }
+
+  async draw() {
+    this.drawing += 1;
+    const { drawing } = this;
+    this.sayRound();
+    const columns = await this.columns();
+    // A later call has overtaken this one.
+    if (drawing !== this.drawing) {
+      return;
+    }
+    const anchors = this.anchors(columns);
+    const shown = this.pageOf(anchors);
+    this.saySpan(anchors, shown);
+    this.find('.round-numbers').replaceChildren(
+      ...columns.map((column) => this.numbersOf(column)),
+    );
+    this.find('.anchors').replaceChildren(
+      ...Array.from(shown, (anchor) => this.card(anchor, columns)),
+    );
+  }
+
+  pageOf(anchors) {
+    const lastPage = Math.max(
+      0,
+      Math.ceil(anchors.length / ANCHORS_PER_PAGE) - 1,
+    );
+    this.page = Math.min(Math.max(this.page, 0), lastPage);
+    const alone = this.chosen !== null;
+    this.find('.previous').disabled = !alone && this.page === 0;
+    this.find('.next').disabled = !alone && this.page === lastPage;
+    if (alone) {
+      return [this.chosen];
+    }
+    const start = this.page * ANCHORS_PER_PAGE;
+    return anchors.slice(start, start + ANCHORS_PER_PAGE);
+  }
+
+  sayRound() {
+    const number = this.numbers[this.slider.valueAsNumber];
+    const specs = this.runs
+      .flatMap((run) => run.rounds)
+      .filter(({ round }) => round === number);
+    const labels = [...new Set(specs.map(({ label }) => label))];
+    this.slider.setAttribute('aria-valuetext', labels.join('; '));
+    this.find('.round-label').textContent = labels.join('; ');
+  }
+
+  saySpan(anchors, shown) {
+    this.find('.showing').textContent = this.span(anchors, shown);
+  }
+
+  span(anchors, shown) {
+    if (this.chosen !== null) {
+      return `Image ${this.chosen} alone; Previous and Next lead back.`;
+    }
+    if (anchors.length === 0) {
+      return this.shownRuns().length === 0
+        ? 'No run is chosen.'
+        : 'No anchor has a wrong neighbour in this round.';
+    }
+    const first = this.page * ANCHORS_PER_PAGE + 1;
+    const last = first + shown.length - 1;
+    return `Anchors ${first} to ${last} of ${anchors.length.toLocaleString('en')}`;
+  }
+
+  numbersOf({ run, round }) {
+    const facts = round === null ? [] : round.spec.numbers;
+    return element(
+      'div',
+      { class: 'round-facts' },
+      element('p', {}, runName(run)),
+      round === null
+        ? element('p', { class: 'muted' }, this.lacking(run))
+        : element(
+            'dl',
+            {},
+            ...facts.map(([label, text]) =>
+              element(
+                'div',
+                {},
+                element('dt', {}, label),
+                element('dd', {}, text),
+              ),
+            ),
+          ),
+    );
+  }
+
+  lacking(run) {
+    const last = run.rounds.at(-1).round;
+    return `No snapshot of this round; the last one is of round ${last}.`;
+  }
+
+  card(anchor, columns) {
+    const { dataset } = this;
+    const name = dataset.className(anchor);
+    const words = [`Image ${anchor}`, name].filter(Boolean).join(', ');
+    return element(
+      'article',
+      { class: 'anchor-card', 'data-anchor': anchor, 'aria-label': `Anchor: ${words}` },
+      element(
+        'div',
+        { class: 'anchor' },
+        thumbnail(dataset, anchor, words),
+        element('p', { class: 'anchor-class', title: name }, name),
+        element('p', { class: 'anchor-number', title: dataset.names?.[anchor] ?? null }, `Image ${anchor}`),
+      ),
+      element(
+        'div',
+        { class: 'rows' },
+        ...columns.flatMap((column) => this.rows(anchor, column)),
+      ),
+    );
+  }
+
+  rows(anchor, { run, round }) {
+    if (round === null) {
+      return [];
+    }
+    const rows = [this.row(anchor, run, runName(run), round.minedOf(anchor))];
+    const control = round.controlOf(anchor);
+    if (control !== null && this.isChecked('.with-control')) {
+      const title = element(
+        'span',
+        { class: 'control-name' },
+        'Plain nearest neighbours',
+      );
+      rows.push(this.row(anchor, run, title, control, 'control-row'));
+    }
+    return rows;
+  }
+
+  row(anchor, run, title, neighbors, kind = 'mined-row') {
+    return element(
+      'div',
+      { class: `row ${kind}`, 'data-run': run.id },
+      element(
+        'p',
+        { class: 'row-title' },
+        title,
+        element(
+          'span',
+          { class: 'muted' },
+          countRight(this.dataset, anchor, neighbors),
+        ),
+      ),
+      strip(this.dataset, anchor, neighbors, {
+        onlyWrong: this.isChecked('.wrong-edges'),
+        label: `${title.textContent}, ${run.name}, image ${anchor}`,
+      }),
+    );
+  }
+}
+
+async function startGallery(root) {
+  const { dataset } = root.dataset;
+  const runs = payload.runs.filter(
+    (run) => run.dataset === dataset && run.rounds.length > 0,
+  );
+  const gallery = new Gallery(root, await readDataset(dataset), runs);
+  await gallery.draw();
+}
