@@ -69,9 +69,8 @@ def open_report(browser):
         )
         page.on('dialog', lambda dialog: problems.append(dialog.message))
         page.goto(path.absolute().as_uri())
-        page.wait_for_function(
-            "performance.getEntriesByName('mmisl-ready').length > 0"
-        )
+        # Not wait_for_function: it evaluates text, which the page forbids.
+        page.locator('html[data-ready]').wait_for(state='attached')
         return page
 
     yield open_one

@@ -1,5 +1,6 @@
 """Payloads of pages, made by hand: no run stands behind them."""
 
+import base64
 import io
 
 import numpy as np
@@ -12,7 +13,7 @@ HOSTILE = [
     '<img src=x onerror="window.__xss=1">',
     '</script><script>window.__xss=2</script>',
     '"><svg onload=window.__xss=3>',
-    "quote's \"double\" & ampersand",
+    'quote\'s "double" & ampersand',
     'чижик 小鸟 طائر',
     'l' * 500,
 ]
@@ -39,20 +40,22 @@ def colors_of(count):
 def picture(color):
     file = io.BytesIO()
     Image.new('RGB', (6, 6), color).save(file, 'PNG')
-    import base64
-
     text = base64.b64encode(file.getvalue()).decode()
     return f'data:image/png;base64,{text}'
 
 
-def neighbor_rows(rng, count, width):
-    """Rows of other samples, some of them padded: (n, width) int32."""
-    rows = np.stack(
-        [
-            rng.choice(np.delete(np.arange(count), sample), width, False)
-            for sample in range(count)
-        ]
-    ).astype(np.int32)
+def neighbor_rows(rng, labels, width, pure):
+    """Rows of other samples, some of them padded: (n, width) int32.
+
+    Args:
+        pure (int): Of four samples in a row this one has neighbours of its
+            own class alone.
+    """
+    rows = np.empty((len(labels), width), np.int32)
+    for sample, label in enumerate(labels):
+        is_pure = sample % 4 == pure
+        others = np.flatnonzero((labels == label) | (not is_pure))
+        rows[sample] = rng.choice(others[others != sample], width, False)
     rows[::7, width - 2 :] = -1
     rows[5] = -1
     return rows
@@ -80,7 +83,7 @@ class MadeReport:
         self.blobs = {}
         self.arrays = {}
         self.labels = self.rng.integers(0, 6, num_images).astype(np.int32)
-        self.labels[3] = -1
+        self.labels[6] = -1
         self.places = self.grid_places()
         self.payload = {
             'title': f'Report of {HOSTILE[0]}',
@@ -136,8 +139,8 @@ class MadeReport:
     def round(self, run, number):
         width = self.width
         key = f'run{run}-round{number}'
-        rows = neighbor_rows(self.rng, self.num_images, width)
-        control = neighbor_rows(self.rng, self.num_images, width)
+        rows = neighbor_rows(self.rng, self.labels, width, run)
+        control = neighbor_rows(self.rng, self.labels, width, 3)
         cosine = np.sort(
             self.rng.integers(128, 256, (self.num_images, width)), axis=1
         )[:, ::-1].astype(np.uint8)

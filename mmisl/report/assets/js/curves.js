@@ -21,12 +21,25 @@ function mergeCurves(runs) {
   return [...charts.values()];
 }
 
-function lineLabel({ run, label }, runs) {
-  return runs.length === 1 ? label : `${run.name} · ${label}`;
+// Names what the lines of a chart do not have in common.
+function lineLabels(lines) {
+  const oneRun = lines.every(({ run }) => run === lines[0].run);
+  const oneLabel = lines.every(({ label }) => label === lines[0].label);
+  return lines.map(({ run, label }) => {
+    if (oneRun) {
+      return label;
+    }
+    return oneLabel ? run.name : `${run.name} · ${label}`;
+  });
 }
 
 function lineColor({ run }) {
   return cssColor(`--run-${runIndex(run) % NUM_RUN_COLORS}`);
+}
+
+// The legend asks for that of the epochs too, which are no line.
+function dashOf(line) {
+  return line === undefined ? [] : DASHES[line.index % DASHES.length];
 }
 
 function formatNumber(value) {
@@ -61,9 +74,10 @@ function roundEnds(epochs) {
   };
 }
 
-function axis(label) {
+function axis(label, size) {
   return {
     label,
+    size,
     stroke: () => cssColor('--muted'),
     font: '12px system-ui, sans-serif',
     labelFont: '12px system-ui, sans-serif',
@@ -106,6 +120,7 @@ function makeSwitches(plot) {
 
 function drawChart(host, chart, runs) {
   const data = uPlot.join(chart.lines.map(({ x, y }) => [x, y]));
+  const labels = lineLabels(chart.lines);
   const epochs = [...new Set(runs.flatMap((run) => run.round_ends))];
   const plot = new uPlot(
     {
@@ -113,18 +128,23 @@ function drawChart(host, chart, runs) {
       height: CHART_HEIGHT,
       scales: { x: { time: false } },
       cursor: { y: false },
-      axes: [axis('epoch'), { ...axis(chart.unit || null), size: 56 }],
+      axes: [axis('epoch', 28), axis(chart.unit || null, 52)],
       series: [
         { label: 'epoch', value: (_, value) => formatNumber(value) },
-        ...chart.lines.map((line) => ({
-          label: lineLabel(line, runs),
+        ...chart.lines.map((line, index) => ({
+          label: labels[index],
           stroke: () => lineColor(line),
-          dash: DASHES[line.index % DASHES.length],
+          dash: dashOf(line),
           width: 2,
           points: { show: line.x.length < 30, size: 5 },
           value: (_, value) => formatNumber(value),
         })),
       ],
+      legend: {
+        markers: {
+          dash: (_, index) => dashOf(chart.lines[index - 1]).length > 0 ? 'dashed' : 'solid',
+        },
+      },
       plugins: [roundEnds(epochs)],
     },
     data,
@@ -137,11 +157,11 @@ function drawChart(host, chart, runs) {
   onThemeChange(() => plot.redraw());
 }
 
-function chartTable(chart, runs) {
+function chartTable(chart) {
   const [epochs, ...columns] = uPlot.join(
     chart.lines.map(({ x, y }) => [x, y]),
   );
-  const heads = ['epoch', ...chart.lines.map((line) => lineLabel(line, runs))];
+  const heads = ['epoch', ...lineLabels(chart.lines)];
   return element(
     'table',
     { class: 'numbers' },
@@ -172,11 +192,11 @@ function chartTable(chart, runs) {
 }
 
 // The table is made when it is opened: long runs have thousands of rows.
-function tableDetails(chart, runs) {
+function tableDetails(chart) {
   const box = element('div', {
     class: 'scroller',
     tabindex: '0',
-    role: 'region',
+    role: 'group',
     'aria-label': `Numbers of ${chart.title}`,
   });
   const details = element(
@@ -192,33 +212,34 @@ function tableDetails(chart, runs) {
   );
   details.addEventListener(
     'toggle',
-    () => box.append(chartTable(chart, runs)),
+    () => box.append(chartTable(chart)),
     { once: true },
   );
   return details;
 }
 
+function showChart(host, chart, runs) {
+  const canvas = element('div', { class: 'chart-canvas' });
+  const unit = chart.unit ? ` ${chart.unit}` : '';
+  const figure = element(
+    'figure',
+    { class: 'chart' },
+    element(
+      'figcaption',
+      {},
+      element('span', { class: 'chart-group' }, chart.group),
+      chart.title,
+      element('span', { class: 'muted' }, unit),
+    ),
+    canvas,
+    tableDetails(chart),
+  );
+  host.append(figure);
+  whenNear(figure, () => drawChart(canvas, chart, runs));
+}
+
 function showCharts(host, runs) {
-  const charts = mergeCurves(runs);
-  for (const group of new Set(charts.map((chart) => chart.group))) {
-    const grid = element('div', { class: 'chart-grid' });
-    host.append(element('h3', {}, group), grid);
-    for (const chart of charts.filter((one) => one.group === group)) {
-      const canvas = element('div', { class: 'chart-canvas' });
-      const figure = element(
-        'figure',
-        { class: 'chart' },
-        element(
-          'figcaption',
-          {},
-          chart.title,
-          element('span', { class: 'muted' }, chart.unit ? ` ${chart.unit}` : ''),
-        ),
-        canvas,
-        tableDetails(chart, runs),
-      );
-      grid.append(figure);
-      whenNear(figure, () => drawChart(canvas, chart, runs));
-    }
+  for (const chart of mergeCurves(runs)) {
+    showChart(host, chart, runs);
   }
 }

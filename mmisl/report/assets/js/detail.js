@@ -183,6 +183,16 @@ class MapGroup {
     );
     this.detail.dataset.sample = sample;
     this.say(sample, 'Its neighbours in each round stand after the map.');
+    this.showDetail();
+  }
+
+  // Where the maps fill the screen, as on a phone, what a click shows would
+  // go unseen below them.
+  showDetail() {
+    const { top } = this.detail.getBoundingClientRect();
+    if (top > 0.85 * innerHeight) {
+      scrollBy({ top: top - 0.6 * innerHeight });
+    }
   }
 
   // Neighbours after the last round.
@@ -203,5 +213,5 @@ async function startMaps(root) {
   const runs = payload.runs.filter((run) => run.dataset === dataset);
   const group = new MapGroup(root, await readDataset(dataset), runs);
   await group.start();
-  performance.mark('mmisl-map');
+  root.dataset.ready = 'true';
 }

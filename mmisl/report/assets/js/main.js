@@ -15,20 +15,35 @@ async function copyCommand(button) {
   }
 }
 
+// Runs a part; where it fails, the page says so and the rest goes on.
+async function guard(name, part) {
+  try {
+    await part();
+  } catch (error) {
+    const sentence = `${name} could not be drawn: ${error.message}. Browsers of 2023 and later can.`;
+    const notice = element('p', { class: 'missing', role: 'alert' }, sentence);
+    document.getElementById('main').prepend(notice);
+    throw error;
+  }
+}
+
 async function start() {
   for (const button of document.querySelectorAll('.copy')) {
     button.addEventListener('click', () => copyCommand(button));
   }
   const charts = document.getElementById('charts');
   if (charts) {
-    showCharts(charts, payload.runs);
+    await guard('Curves', () => showCharts(charts, payload.runs));
   }
   const galleries = [...document.querySelectorAll('.gallery')];
-  await Promise.all(galleries.map((root) => startGallery(root)));
+  await Promise.all(
+    galleries.map((root) => guard('Neighbours', () => startGallery(root))),
+  );
   for (const root of document.querySelectorAll('.maps')) {
-    whenNear(root, () => startMaps(root));
+    whenNear(root, () => guard('The map', () => startMaps(root)));
   }
   performance.mark('mmisl-ready');
+  document.documentElement.dataset.ready = 'true';
 }
 
 start();

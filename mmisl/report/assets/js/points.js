@@ -3,7 +3,7 @@
 // Tableau's ten, made to stand out on white and on black.
 const TEN_COLORS = [
   '#4e79a7', '#e07b1a', '#d1495b', '#3d9e96', '#4c9f4a',
-  '#b8930b', '#a368a8', '#d9679a', '#94694b', '#8a8580',
+  '#b8930b', '#a368a8', '#d9679a', '#94694b', '#6f7d1c',
 ];
 
 // Hues a golden angle apart are far from those before them.

@@ -1,0 +1,488 @@
+"""The page in a headless Chromium: what is shown, by mouse and by keys."""
+
+import re
+
+import pytest
+from made_reports import HOSTILE, MadeReport, colors_of
+
+from mmisl.report.page import write_page
+
+# What drives the browser is missed with a reason by the fixture `browser`.
+sync_api = pytest.importorskip('playwright.sync_api')
+
+MAP_MARGIN = 12
+
+
+@pytest.fixture(scope='module')
+def made():
+    return MadeReport()
+
+
+@pytest.fixture(scope='module')
+def report(made, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('report "of" <b>')
+    return write_page(made.payload, made.blobs, folder / 'report.html')
+
+
+def neighbors(made, run, number, anchor, kind='neighbors'):
+    row = made.arrays[f'run{run}-round{number}-{kind}'][anchor]
+    return [int(sample) for sample in row if sample >= 0]
+
+
+def is_wrong(made, anchor, sample):
+    one, other = made.labels[[anchor, sample]]
+    return one >= 0 and other >= 0 and one != other
+
+
+def shown_anchors(page):
+    cards = page.locator('.anchor-card')
+    return cards.evaluate_all('all => all.map(one => +one.dataset.anchor)')
+
+
+def shown_tiles(row):
+    return row.locator('li.tile').evaluate_all(
+        'all => all.map(one => +one.dataset.sample)'
+    )
+
+
+def mined_row(page, anchor, run):
+    return page.locator(
+        f'.anchor-card[data-anchor="{anchor}"] .mined-row[data-run="run{run}"]'
+    )
+
+
+def set_round(page, number):
+    """Moves the slider as a mouse does, and waits for what it shows."""
+    page.locator('.round').fill(str(number))
+    purity = page.locator('.round-facts dd').first
+    sync_api.expect(purity).to_have_text(f'0.{number}1')
+
+
+def tab_to(page, selector):
+    for _ in range(80):
+        page.keyboard.press('Tab')
+        if page.evaluate('s => document.activeElement.matches(s)', selector):
+            return
+    raise AssertionError(f'Tab does not reach {selector}')
+
+
+def map_canvas(page, run=0):
+    canvas = page.locator(f'figure.map[data-run="run{run}"] canvas').first
+    canvas.scroll_into_view_if_needed()
+    page.locator('.maps[data-ready]').wait_for()
+    return canvas
+
+
+def chosen(page, sample):
+    detail = page.locator(f'.detail[data-sample="{sample}"]')
+    detail.wait_for()
+    return detail
+
+
+def test_slider__shows_the_neighbors_of_the_round(made, report, open_report):
+    page = open_report(report)
+    anchors = shown_anchors(page)
+    assert len(anchors) == 6
+    for number in (2, 0, 1):
+        set_round(page, number)
+        assert shown_anchors(page) == anchors
+        for anchor in anchors:
+            for run in (0, 1):
+                row = mined_row(page, anchor, run)
+                assert shown_tiles(row) == neighbors(made, run, number, anchor)
+
+
+def test_gallery__first_anchors_are_of_different_classes(
+    made, report, open_report
+):
+    anchors = shown_anchors(open_report(report))
+    # Six classes and one image whose class is not known.
+    assert len({int(made.labels[anchor]) for anchor in anchors}) == 6
+
+
+def test_gallery__frames_marks_and_words(made, report, open_report):
+    page = open_report(report)
+    seen = set()
+    for anchor in shown_anchors(page):
+        cosine = made.arrays['run0-round2-cosine'][anchor] / 127.5 - 1
+        tiles = mined_row(page, anchor, 0).locator('li.tile')
+        for place, sample in enumerate(neighbors(made, 0, 2, anchor)):
+            tile = tiles.nth(place)
+            words = tile.locator('canvas').get_attribute('aria-label')
+            assert words.startswith(f'Image {sample}, ')
+            assert words.endswith(f'cosine {cosine[place]:.2f}')
+            marks = tile.locator('.mark').all_text_contents()
+            names = tile.locator('.class-name').all_text_contents()
+            color = tile.locator('.frame').evaluate(
+                'one => getComputedStyle(one).borderTopColor'
+            )
+            if made.labels[anchor] < 0 or made.labels[sample] < 0:
+                wanted = ([], [], 'rgba(0, 0, 0, 0)')
+            elif is_wrong(made, anchor, sample):
+                name = HOSTILE[made.labels[sample]]
+                wanted = (['✗'], [name], 'rgb(194, 36, 44)')
+                assert 'another class' in words
+            else:
+                wanted = (['✓'], [], 'rgb(24, 122, 52)')
+                assert 'same class' in words
+            assert (marks, names, color) == wanted
+            seen.update(marks)
+    assert seen == {'✓', '✗'}
+
+
+def test_gallery__thumbnails_are_those_of_the_samples(
+    made, report, open_report
+):
+    page = open_report(report)
+    page.wait_for_timeout(200)  # sheets are decoded beside the script
+    pixels = page.locator('.anchors canvas').evaluate_all(
+        """all => all.map(one => [+one.dataset.sample,
+            ...one.getContext('2d').getImageData(4, 4, 1, 1).data])"""
+    )
+    assert len(pixels) > 50
+    # Both sheets are among them.
+    assert min(p[0] for p in pixels) < 32 < max(p[0] for p in pixels)
+    colors = colors_of(made.num_images).tolist()
+    for sample, *color in pixels:
+        assert color == [*colors[sample], 255]
+
+
+def test_gallery__control_beside_the_run_that_has_one(
+    made, report, open_report
+):
+    page = open_report(report)
+    control = page.locator('.control-row')
+    assert control.count() == 6  # of one run of two
+    anchor = shown_anchors(page)[0]
+    assert shown_tiles(control.first) == neighbors(
+        made, 1, 2, anchor, 'control'
+    )
+    page.get_by_role('checkbox', name='Plain nearest').uncheck()
+    sync_api.expect(control).to_have_count(0)
+
+
+def test_filter__only_wrong_neighbors(made, report, open_report):
+    page = open_report(report)
+    page.get_by_label('Only wrong neighbours').check()
+    sync_api.expect(page.locator('.anchors .tile.right')).to_have_count(0)
+    for anchor in shown_anchors(page):
+        for run in (0, 1):
+            row = mined_row(page, anchor, run)
+            every = neighbors(made, run, 2, anchor)
+            wrong = [s for s in every if is_wrong(made, anchor, s)]
+            assert shown_tiles(row) == wrong
+
+
+def test_filter__only_anchors_with_wrong_neighbors(made, report, open_report):
+    page = open_report(report)
+    wrong = {
+        run: {
+            anchor
+            for anchor in range(made.num_images)
+            for sample in neighbors(made, run, 2, anchor)
+            if is_wrong(made, anchor, sample)
+        }
+        for run in (0, 1)
+    }
+    assert wrong[0] - wrong[1]
+    page.get_by_label('Only anchors with wrong').check()
+    showing = page.locator('.showing')
+    sync_api.expect(showing).to_have_text(
+        f'Anchors 1 to 6 of {len(wrong[0] | wrong[1])}'
+    )
+    # One run alone: its checkbox is the first of the runs.
+    page.locator('.run-choice').first.uncheck()
+    sync_api.expect(showing).to_have_text(f'Anchors 1 to 6 of {len(wrong[1])}')
+    shown = []
+    while True:
+        shown += shown_anchors(page)
+        if page.locator('.next').is_disabled():
+            break
+        before = showing.text_content()
+        page.locator('.next').click()
+        sync_api.expect(showing).not_to_have_text(before)
+    assert sorted(shown) == sorted(wrong[1])
+    assert page.locator('.mined-row[data-run="run0"]').count() == 0
+
+
+def test_paging__next_previous_and_a_number(report, open_report):
+    page = open_report(report)
+    first = shown_anchors(page)
+    page.locator('.next').click()
+    page.get_by_text('Anchors 7 to 12 of 60').wait_for()
+    assert not set(first) & set(shown_anchors(page))
+    page.get_by_label('Image number').fill('41')
+    page.keyboard.press('Enter')
+    page.get_by_text('Image 41 alone').wait_for()
+    assert shown_anchors(page) == [41]
+    page.locator('.previous').click()
+    page.get_by_text('Anchors 1 to 6 of 60').wait_for()
+    assert shown_anchors(page) == first
+    # A number that no image has is refused by the form.
+    page.get_by_label('Image number').fill('60')
+    page.keyboard.press('Enter')
+    assert shown_anchors(page) == first
+
+
+def test_slider__by_keyboard(made, report, open_report):
+    page = open_report(report)
+    tab_to(page, '.round')
+    slider = page.locator('.round')
+    assert slider.get_attribute('aria-valuetext') == 'Round 2, after epoch 4'
+    page.keyboard.press('ArrowLeft')
+    purity = page.locator('.round-facts dd').first
+    sync_api.expect(purity).to_have_text('0.11')
+    assert slider.get_attribute('aria-valuetext') == 'Round 1, after epoch 2'
+    anchor = shown_anchors(page)[0]
+    row = mined_row(page, anchor, 0)
+    assert shown_tiles(row) == neighbors(made, 0, 1, anchor)
+
+
+def click_sample(page, made, canvas, sample):
+    size = canvas.bounding_box()['width']
+    x, y = made.places[sample] / 65535
+    span = size - 2 * MAP_MARGIN
+    canvas.click(
+        position={'x': MAP_MARGIN + x * span, 'y': MAP_MARGIN + y * span}
+    )
+
+
+def test_map__click_shows_the_image_and_its_rounds(made, report, open_report):
+    page = open_report(report)
+    click_sample(page, made, map_canvas(page, 1), 20)
+    detail = chosen(page, 20)
+    assert detail.locator('h3').text_content() == 'Image 20'
+    name = HOSTILE[made.labels[20]]
+    assert detail.locator('.detail-class').text_content() == name
+    assert f'image 20 {HOSTILE[2]}' in detail.text_content()
+    assert f'Cluster 0 of {HOSTILE[1]}' in detail.text_content()
+    for run in (0, 1):
+        rows = detail.locator(f'.detail-run[data-run="run{run}"] .row')
+        assert [shown_tiles(rows.nth(i)) for i in range(3)] == [
+            neighbors(made, run, number, 20) for number in range(3)
+        ]
+    status = page.locator('.point-status')
+    assert status.text_content().startswith(f'Image 20, {name}.')
+
+
+def test_map__click_far_from_all_points_chooses_none(
+    made, report, open_report
+):
+    page = open_report(report)
+    canvas = map_canvas(page)
+    # The grid of 8 x 8 places lacks its last four.
+    corner = canvas.bounding_box()['width'] - MAP_MARGIN
+    canvas.click(position={'x': corner, 'y': corner})
+    click_sample(page, made, canvas, 8)
+    chosen(page, 8)
+
+
+def test_map__by_keyboard(made, report, open_report):
+    page = open_report(report)
+    map_canvas(page)
+    tab_to(page, 'figure.map canvas')
+    page.keyboard.press('ArrowRight')
+    status = page.locator('.point-status')
+    start = int(re.match(r'Image (\d+)', status.text_content())[1])
+    assert start in (27, 28, 35, 36)  # round the middle of the grid
+    walk = [('ArrowRight', 1), ('ArrowDown', 8), ('ArrowLeft', -1)]
+    walk += [('ArrowUp', -8), ('ArrowUp', -8)]
+    for key, step in walk:
+        page.keyboard.press(key)
+        start += step
+        assert status.text_content().startswith(f'Image {start}, ')
+    page.keyboard.press('Enter')
+    chosen(page, start)
+
+
+def test_map__zoom_keeps_points_where_they_are_drawn(
+    made, report, open_report
+):
+    page = open_report(report)
+    canvas = map_canvas(page)
+    page.get_by_role('button', name='Zoom in').first.click()
+    size = canvas.bounding_box()['width']
+    # Twice as large about the middle, which lies between 27 and 36.
+    x, y = made.places[27] / 65535
+    span = size - 2 * MAP_MARGIN
+    places = [2 * (MAP_MARGIN + p * span) - size / 2 for p in (x, y)]
+    canvas.click(position=dict(zip('xy', places)))
+    chosen(page, 27)
+    page.get_by_role('button', name='Show all points').first.click()
+    click_sample(page, made, canvas, 0)
+    chosen(page, 0)
+
+
+def test_map__colors_follow_class_and_legend(made, report, open_report):
+    page = open_report(report)
+    canvas = map_canvas(page)
+    size = canvas.bounding_box()['width']
+
+    def color_of(sample):
+        x, y = made.places[sample] / 65535 * (size - 2 * MAP_MARGIN)
+        return canvas.evaluate(
+            """(one, [x, y]) => {
+                const pixel = document.createElement('canvas');
+                const context = pixel.getContext('2d');
+                context.drawImage(one, -Math.round(x), -Math.round(y));
+                return [...context.getImageData(0, 0, 1, 1).data];
+            }""",
+            [MAP_MARGIN + x, MAP_MARGIN + y],
+        )
+
+    # Class of one, and two of another: no other pair is compared.
+    same = [int(s) for s in (made.labels == made.labels[9]).nonzero()[0]][:2]
+    other = int((made.labels != made.labels[9]).nonzero()[0][0])
+    assert color_of(same[0]) == color_of(same[1]) != color_of(other)
+    name = HOSTILE[made.labels[9]]
+    button = page.locator('.legend button').filter(has_text=name)
+    button.click()
+    assert button.get_attribute('aria-pressed') == 'true'
+    assert color_of(same[0])[3] > 2 * color_of(other)[3]
+    page.get_by_label('Colour by').select_option('clusters')
+    page.get_by_role('button', name='Cluster 3').wait_for()
+
+
+def test_curves__lines_and_numbers_of_both_runs(report, open_report):
+    page = open_report(report)
+    chart = page.locator('figure.chart').first
+    chart.locator('canvas').wait_for()
+    labels = chart.locator('.u-series .u-label').all_text_contents()
+    assert labels == ['epoch', 'isl', HOSTILE[1]]
+    chart.locator('summary').click()
+    rows = chart.locator('tbody tr').all()
+    cells = [row.locator('th, td').all_text_contents() for row in rows]
+    table = [one for one in cells if len(one) == 3]
+    # Written out by hand from MadeReport.run.
+    assert table == [
+        ['1', '4', '3'],
+        ['2', '3.25', '3.25'],
+        ['3', '2.5', '2.5'],
+        ['4', '2.125', '–'],
+    ]
+
+
+def test_curves__a_line_is_hidden_by_keyboard(report, open_report):
+    page = open_report(report)
+    switch = page.locator('figure.chart').first.get_by_role(
+        'button', name='isl'
+    )
+    switch.focus()
+    page.keyboard.press('Enter')
+    assert switch.get_attribute('aria-pressed') == 'false'
+    page.keyboard.press(' ')
+    assert switch.get_attribute('aria-pressed') == 'true'
+
+
+def test_command__is_copied(made, report, open_report):
+    page = open_report(
+        report, permissions=['clipboard-read', 'clipboard-write']
+    )
+    page.get_by_role('button', name='Copy').first.click()
+    page.get_by_role('button', name='Copied').wait_for()
+    copied = page.evaluate('navigator.clipboard.readText()')
+    assert copied == made.payload['runs'][0]['command']
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_page__no_sideways_scroll_on_a_phone(
+    made, report, open_report, scheme
+):
+    page = open_report(report, width=360, height=740, color_scheme=scheme)
+    click_sample(page, made, map_canvas(page), 12)
+    chosen(page, 12)
+    for details in page.locator('main details').all():
+        details.evaluate('one => { one.open = true }')
+    assert page.evaluate('document.documentElement.scrollWidth') == 360
+
+
+def test_page__hostile_names_are_read_as_they_are(report, open_report):
+    page = open_report(report)
+    assert page.locator('h1').text_content() == f'Report of {HOSTILE[0]}'
+    body = page.locator('body').text_content()
+    assert f'no checkpoint in {HOSTILE[0]}' in body
+    for name in HOSTILE:
+        assert name in body
+    name = page.locator('.run-card .ellipsis').nth(1)
+    assert name.text_content() == HOSTILE[1]
+    # No element of the names.
+    assert page.locator('svg').count() == 0
+    assert page.locator('img:not(.views img)').count() == 0
+
+
+def test_page__policy_forbids_requests(report, browser):
+    page = browser.new_page()
+    page.goto(report.absolute().as_uri())
+    directive = page.evaluate(
+        """new Promise(resolve => {
+            document.addEventListener('securitypolicyviolation',
+                event => resolve(event.effectiveDirective));
+            fetch('https://example.com/').catch(() => {});
+        })"""
+    )
+    page.close()
+    assert directive == 'connect-src'
+
+
+def test_page__without_labels(tmp_path, open_report):
+    made = MadeReport(labels=False)
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    assert page.get_by_text('These images have no labels').is_visible()
+    assert page.get_by_label('Only wrong neighbours').count() == 0
+    assert page.locator('.tile.right, .tile.wrong, .mark').count() == 0
+    anchor = shown_anchors(page)[0]
+    cosine = made.arrays['run0-round2-cosine'][anchor] / 127.5 - 1
+    shown = mined_row(page, anchor, 0).locator('.cosine').all_text_contents()
+    mined = neighbors(made, 0, 2, anchor)
+    assert shown == [f'{value:.2f}' for value in cosine[: len(mined)]]
+    click_sample(page, made, map_canvas(page), 30)
+    chosen(page, 30)
+
+
+def test_page__run_that_has_a_round_less(tmp_path, open_report):
+    made = MadeReport()
+    made.payload['runs'][1]['rounds'].pop()
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    assert page.get_by_text('the last one is of round 1').is_visible()
+    assert page.locator('.mined-row[data-run="run1"]').count() == 0
+    assert page.locator('.mined-row[data-run="run0"]').count() == 6
+
+
+def test_page__sentences_in_place_of_what_is_missing(tmp_path, open_report):
+    made = MadeReport(num_runs=1)
+    run = made.payload['runs'][0]
+    run.update(facts=[], config_text='', command='', stages=[], curves=[])
+    run.update(round_ends=[], rounds=[], map=None, clusters=None, views=[])
+    made.payload['detection'] = []
+    made.payload['datasets']['data0'].update(
+        labels=None, names=None, sprites=None, num_images=0
+    )
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    for section in [
+        'run',
+        'stages',
+        'curves',
+        'neighbors',
+        'map',
+        'views',
+        'detection',
+    ]:
+        assert page.locator(f'#{section} .missing').first.is_visible()
+
+
+def test_page__without_thumbnails(tmp_path, open_report):
+    made = MadeReport(num_runs=1)
+    made.payload['datasets']['data0'].update(sprites=None, names=None)
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    assert page.get_by_text('no thumbnails').is_visible()
+    anchor = shown_anchors(page)[0]
+    card = page.locator(f'.anchor-card[data-anchor="{anchor}"]')
+    assert card.locator('.anchor .blank').text_content() == f'#{anchor}'
