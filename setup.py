@@ -59,7 +59,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmisl', 'mmisl.*']),
-    package_data={'mmisl.report': ['assets/*', 'assets/*/*']},
+    package_data={'mmisl.report': ['assets/**/*']},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )

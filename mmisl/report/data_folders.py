@@ -6,10 +6,8 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import mmisl
-
 # A checkout of mmisl, where configs say data/NAME.
-_CHECKOUT = Path(mmisl.__file__).resolve().parents[1]
+_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def search_places(work_dir: str | Path) -> list[Path]:

@@ -94,8 +94,8 @@ def write_page(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.partial')
     try:
-        with partial.open('w', encoding='utf-8') as file:
-            _template().stream(context).dump(file)
+        # The stream wants the name of the file or a binary one.
+        _template().stream(context).dump(str(partial), encoding='utf-8')
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
