@@ -17,21 +17,28 @@ ROUND_KEY = 'mining/round'
 _STAGE, _SECONDS = 'stage/', '_seconds'
 # Counters, and what has a place of its own.
 _SKIPPED = {'epoch', 'iter', 'step', ROUND_KEY}
-_GROUPS = {
-    'knn': 'kNN',
-    'mining': 'Mining',
-    'lr': 'Learning rate',
-    'momentum': 'Learning rate',
-    'time': 'Speed',
-    'data_time': 'Speed',
-    'memory': 'Speed',
+# Numbers that are read together, and where they stand.
+_CHARTS = {
+    'knn/': ('kNN', 'accuracy', '%'),
+    'mining/purity': ('Mining', 'purity of edges', 'share'),
+    'mining/mean_degree': ('Mining', 'neighbours per image', ''),
+    'mining/max_degree': ('Mining', 'largest degree', ''),
+    'mining/num_edges': ('Mining', 'edges', ''),
+    'mining/edges_': ('Mining', 'edges of the round', ''),
+    'mining/num_hubs': ('Mining', 'hubs', 'images'),
+    'mining/hub_share': ('Mining', 'edge ends at the top 1 %', 'share'),
+    'mining/coverage': ('Mining', 'images with a neighbour', 'share'),
+    'mining/seconds': ('Mining', 'time', 's'),
+    'mining/gan_': ('GAN', '', ''),
+    'mining/proxy_': ('GAN', '', ''),
+    'mining/': ('Mining', '', ''),
+    'lr': ('Speed', 'learning rate', ''),
+    'momentum': ('Speed', 'momentum', ''),
+    'time': ('Speed', 'time of an iteration', 's'),
+    'data_time': ('Speed', 'time of an iteration', 's'),
+    'memory': ('Speed', 'memory of the GPU', 'MB'),
 }
-_UNITS = {
-    'time': 's / iteration',
-    'data_time': 's / iteration',
-    'memory': 'MB',
-}
-_ORDER = ('Loss', 'kNN', 'Mining', 'Learning rate', 'Speed')
+_ORDER = ('Loss', 'kNN', 'Mining', 'GAN', 'Speed')
 
 
 def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -50,11 +57,13 @@ def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         each has ``label``, ``x`` and ``y``; NaN and infinity are None.
     """
     charts: dict[tuple[str, str], dict[str, Any]] = {}
-    for key, values in _means(scalars).items():
-        group, title = _place(key)
+    means = _means(scalars)
+    for key in sorted(means, key=_rank):
+        values = means[key]
+        group, title, unit = _place(key)
         chart = charts.setdefault(
             (group, title),
-            dict(group=group, title=title, unit=_unit(key), series=[]),
+            dict(group=group, title=title, unit=unit, series=[]),
         )
         epochs = sorted(values)
         kept = [epochs[i] for i in spread_evenly(len(epochs), MAX_POINTS)]
@@ -65,7 +74,7 @@ def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 y=[_finite(values[epoch]) for epoch in kept],
             )
         )
-    return sorted(charts.values(), key=_rank)
+    return list(charts.values())
 
 
 def round_ends(scalars: Sequence[dict[str, Any]]) -> list[float]:
@@ -107,33 +116,32 @@ def _means(
                 values = found.setdefault(key, defaultdict(list))
                 values[float(epoch_of(record))].append(value)
     return {
-        key: {epoch: math.fsum(v) / len(v) for epoch, v in values.items()}
+        key: {epoch: sum(v) / len(v) for epoch, v in values.items()}
         for key, values in found.items()
     }
 
 
-def _place(key: str) -> tuple[str, str]:
-    """Group and title of the chart that a number belongs to."""
+def _place(key: str) -> tuple[str, str, str]:
+    """Group, title and unit of the chart that a number belongs to."""
     prefix, _, name = key.rpartition('/')
-    if 'loss' in name and not prefix:
-        return 'Loss', 'Loss'
-    if prefix == 'knn':
-        return 'kNN', 'kNN accuracy'
-    group = _GROUPS.get(prefix or name) or prefix or 'Other'
-    words = (name or key).replace('_', ' ')
-    return group[:1].upper() + group[1:] if group != 'kNN' else group, words
+    if not prefix and 'loss' in name:
+        return 'Loss', 'loss', ''
+    for begin, (group, title, unit) in _CHARTS.items():
+        if key == begin or begin[-1] in '/_' and key.startswith(begin):
+            return group, title or name.replace('_', ' '), unit
+    return (prefix or 'Other').capitalize(), name.replace('_', ' '), ''
 
 
-def _unit(key: str) -> str:
-    if key.startswith('knn/'):
-        return '%'
-    return 's' if key.endswith('seconds') else _UNITS.get(key, '')
-
-
-def _rank(chart: dict[str, Any]) -> tuple[int, str]:
-    group = chart['group']
-    place = _ORDER.index(group) if group in _ORDER else len(_ORDER)
-    return place, group
+def _rank(key: str) -> tuple[int, int, str]:
+    """Place of a number among all: by group, and there as listed."""
+    group, title, _ = _place(key)
+    listed = [chart[:2] for chart in _CHARTS.values()]
+    where = (group, title)
+    return (
+        _ORDER.index(group) if group in _ORDER else len(_ORDER),
+        listed.index(where) if where in listed else len(listed),
+        key,
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -9,9 +9,6 @@ import numpy as np
 
 from .gallery import Round
 
-# Anchors that are looked at together; the last few are not looked at.
-_STEP = 64
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -73,16 +70,16 @@ def select_images(
     order = np.random.default_rng(seed).permutation(num_images)
     shown = np.zeros(num_images, dtype=bool)
     is_anchor = np.zeros(num_images, dtype=bool)
-    for begin in range(0, num_images, _STEP):
-        anchors = order[begin : begin + _STEP]
-        grown = shown.copy()
-        grown[anchors] = True
+    count = 0
+    for anchor in order:
+        wanted = [anchor]
         for rows in neighbors:
-            found = rows[anchors]
-            grown[found[found >= 0]] = True
-        if grown.sum() > limit:
+            wanted.extend(row for row in rows[anchor].tolist() if row >= 0)
+        new = {row for row in wanted if not shown[row]}
+        if count + len(new) > limit:
             break
-        shown = grown
-        is_anchor[anchors] = True
+        count += len(new)
+        shown[list(new)] = True
+        is_anchor[anchor] = True
     rows = np.flatnonzero(shown)
     return Selection(rows, is_anchor[rows])
