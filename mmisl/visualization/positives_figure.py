@@ -37,6 +37,7 @@ _LINE_HEIGHT = 0.26
 _MARGIN = 0.2
 _LETTERS_PER_UNIT = 9.5  # of the size that notes are written in
 _RUN_LETTERS = 14
+_MIN_POSITIVES = 5  # a row is no narrower, for the sake of its heading
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,12 @@ def draw_positives(
             f'positive, got {len(anchors)}, {len(rounds)} and {max_neighbors}'
         )
     runs = [run for moment in rounds for run in moment.runs]
+    longest = max(
+        len((run.neighbors or {}).get(anchor, ()))
+        for run in runs
+        for anchor in anchors
+    )
+    max_neighbors = min(max_neighbors, max(longest, _MIN_POSITIVES))
     texts = [title, *(moment.title for moment in rounds)]
     texts += [text for run in runs for text in (run.run, run.note)]
     with plain_text([*texts, *(class_names or ()), '…']):

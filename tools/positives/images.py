@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 from browse_dataset import load_original
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
 from mmisl.apis import build_loader, loader_config
 from mmisl.datasets import InstanceDataset
+from mmisl.progress import track
 
 from .runs import MiningRun
 
@@ -143,14 +142,7 @@ class SmallImages:
     def read(self, rows: np.ndarray) -> None:
         """Read what is not there yet, with a bar on a terminal."""
         missing = np.unique(rows[~self._is_read[rows]])
-        console = Console(stderr=True)
-        for sample in track(
-            missing.tolist(),
-            description='reading images',
-            console=console,
-            disable=not console.is_terminal or len(missing) < 1000,
-            transient=True,
-        ):
+        for sample in track(missing.tolist(), 'reading images'):
             image = self._images.original(sample)
             self._pixels[sample] = image.resize(
                 (_SMALL_SIDE, _SMALL_SIDE), Image.Resampling.BOX
