@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NUM_TRAIN
 from drawn_frames import find_frames
 from matplotlib.figure import Figure
 from PIL import Image
@@ -15,8 +14,9 @@ from mmisl.evaluation import PixelDistances, edge_numbers
 from mmisl.structures import MiningSnapshot, ScoredEdges, snapshot_path
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-# Sample: images are class by class, 8, 7 and 7 of them.
+# Training images of the tiny data set, class by class: 8, 7 and 7 of them.
 LABELS = np.repeat([0, 1, 2], [8, 7, 7])
+NUM_TRAIN = len(LABELS)
 ALONE = 21
 
 
@@ -48,12 +48,12 @@ ISL_PAIRS = {
 CONTROL = make_edges({(0, 8), (1, 2), (3, 4), (9, 10), (5, 6)})
 
 
-def make_run(tiny, work_dir, snapshots, config='tiny.py'):
+def make_run(tiny, work_dir, snapshots, images):
     """A work dir: log of one start, its config, and what was mined."""
     log = work_dir / '20260101_000000' / 'vis_data'
     log.mkdir(parents=True)
     text = (tiny / 'tiny.py').read_text()
-    (log / 'config.py').write_text(text.replace("'train'", repr(config)))
+    (log / 'config.py').write_text(text.replace("'train'", repr(images)))
     for snapshot in snapshots:
         snapshot.save(snapshot_path(work_dir, snapshot.round))
     return work_dir
@@ -213,7 +213,7 @@ def others(tiny, runs):
     fewer = MiningSnapshot(
         0, 3, 'ISL', 'GANMiner', make_edges([(0, 1)], num_samples=9), None
     )
-    (torn,) = (make_run(tiny, folder / 'torn', [isl], 'train'),)
+    torn = make_run(tiny, folder / 'torn', [isl], 'train')
     path = snapshot_path(torn, 0)
     path.write_bytes(path.read_bytes()[:100])
     bare = folder / 'bare'
@@ -224,6 +224,7 @@ def others(tiny, runs):
         torn=torn,
         val=make_run(tiny, folder / 'val', [fewer], 'val'),
         fewer=make_run(tiny, folder / 'fewer', [fewer], 'train'),
+        moved=make_run(tiny, folder / 'moved', [isl], 'elsewhere'),
         gone=folder / 'gone',
         file=tiny / 'tiny.py',
         first=runs[0],
@@ -238,6 +239,7 @@ def others(tiny, runs):
         ('torn', (), r'torn.mining.round_000.npz is no mining snapshot'),
         ('val', (), 'different images, 22 and 9; compare runs on the same'),
         ('fewer', (), 'fewer has mined 9 images, but .* has 22; put back'),
+        ('moved', (), 'images of moved: .*elsewhere.* start this tool in'),
         ('gone', (), 'no work dir .*gone'),
         ('file', (), 'no work dir .*tiny.py'),
         ('first', (), 'la .* is given twice; name different runs'),
@@ -285,6 +287,20 @@ def test_read_runs__names_are_the_ends_that_differ(tool):
     short_names = importlib.import_module('positives.runs').short_names
     assert short_names([Path('/a/isl'), Path('/a/la')]) == ['isl', 'la']
     assert short_names([Path('/a/isl'), Path('/b/isl')]) == ['a/isl', 'b/isl']
+
+
+@pytest.mark.parametrize(
+    ('mined', 'epoch', 'line'),
+    [
+        (dict(purity=0.5, mean_degree=10.04), 3, 'purity 50.0 %, 10.0'),
+        (dict(purity=0.5, mean_degree=1.0), 4, 'epoch 3, purity 50.0 %, 1.0'),
+        (dict(mean_degree=0.012), 3, '0.01'),
+    ],
+)
+def test_short__epoch_where_it_is_another(tool, mined, epoch, line):
+    numbers = importlib.import_module('positives.numbers')
+    run = numbers.RunNumbers('LA', 2, 3, mined, None)
+    assert run.short(epoch) == f'{line} positives an image'
 
 
 def test_choose_anchors__those_with_positives_first(tool):

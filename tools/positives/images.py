@@ -89,6 +89,7 @@ def open_images(runs: Sequence[MiningRun]) -> RunImages:
     """The images of the runs, which must be the same in all of them.
 
     Raises:
+        FileNotFoundError: If they are no longer there.
         ValueError: If a run has others, or has mined from others.
     """
     opened: dict[str, RunImages] = {}
@@ -98,7 +99,7 @@ def open_images(runs: Sequence[MiningRun]) -> RunImages:
         # look at them.
         key = repr(_images_of(config['dataset']))
         if key not in opened:
-            opened[key] = RunImages(build_loader(config)[1])
+            opened[key] = _open(run.name, config)
         images = opened[key]
         mined = run.moments[-1].load().edges.num_samples
         if mined != images.num_images:
@@ -148,6 +149,17 @@ class SmallImages:
                 (_SMALL_SIDE, _SMALL_SIDE), Image.Resampling.BOX
             )
         self._is_read[missing] = True
+
+
+def _open(run: str, config: dict) -> RunImages:
+    try:
+        return RunImages(build_loader(config)[1])
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'images of {run}: {error}; start this tool in the folder where '
+            'the run was started, or say where they are with --cfg-options '
+            'gallery_dataloader.dataset.dataset.data_root=FOLDER'
+        ) from error
 
 
 def _name(info: dict) -> str:

@@ -42,7 +42,10 @@ class RunNumbers:
         parts = [] if self.epoch == epoch else [f'epoch {self.epoch}']
         if 'purity' in self.mined:
             parts.append(f'purity {100 * self.mined["purity"]:.1f} %')
-        parts.append(f'{self.mined["mean_degree"]:.1f} positives an image')
+        degree = self.mined['mean_degree']
+        # Of few edges the second place is the first that tells something.
+        places = 1 if degree >= 1 else 2
+        parts.append(f'{degree:.{places}f} positives an image')
         return ', '.join(parts)
 
 
