@@ -10,6 +10,8 @@
 #   make proposals-env
 #                .venv-proposals, where tools/make_proposals.py runs selective
 #                search: OpenCV's contrib wheel cannot stand beside mmcv's
+#   make browser
+#                a Chromium, where none is: tests open reports in it
 #
 # The first `make demo-detection` or `make test` compiles mmcv's ops (10 to 25
 # minutes).
@@ -25,9 +27,10 @@ PY := $(VENV)/bin/python
 CONSTRAINTS := requirements/constraints.txt
 PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check \
 	--constraint $(CONSTRAINTS)
+BROWSERS := chromium chromium-browser google-chrome
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: setup demo demo-detection test lint proposals-env
+.PHONY: setup demo demo-detection test lint proposals-env browser
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.setup-done
@@ -40,7 +43,7 @@ proposals-env: $(PROPOSALS_VENV)/.done
 demo-detection: $(VENV)/.det-done
 	$(PY) tools/demo_detection.py
 
-test: $(VENV)/.det-done $(PROPOSALS_VENV)/.done
+test: $(VENV)/.det-done $(PROPOSALS_VENV)/.done browser
 	$(PY) -m pytest tests -q
 
 lint: $(VENV)/.dev-done
@@ -110,3 +113,18 @@ $(PROPOSALS_VENV)/.done: $(VENV)/.venv-done requirements/proposals.txt
 		--disable-pip-version-check --requirement requirements/proposals.txt
 	@$(PROPOSALS_VENV)/bin/python -c 'import cv2; cv2.ximgproc.segmentation'
 	@touch $@
+
+# Without one the tests that need it are skipped, and only they (with CI set
+# in the environment they fail). It is the system's: pip has none.
+browser:
+	@for name in $(BROWSERS); do \
+		command -v $$name >/dev/null && exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing chromium'; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends chromium \
+			>/dev/null && exit 0; \
+	fi; \
+	echo "No browser among: $(BROWSERS). Reports are not tested;" \
+		"install one (Debian: apt install chromium)" >&2
