@@ -116,9 +116,7 @@ def take_pictures(browser: Any, report: Path) -> Iterator[tuple[str, bytes]]:
         yield 'map', take_section(page, '#map')
     if page.locator('.anchor-card').count():
         phone = open_page(browser, report, PHONE)
-        phone.evaluate(
-            "document.querySelector('.showing').scrollIntoView()"
-        )
+        phone.evaluate("document.querySelector('.showing').scrollIntoView()")
         settle(phone)
         yield 'phone', phone.screenshot()
 
@@ -141,8 +139,8 @@ def open_page(browser: Any, report: Path, size: dict[str, int]) -> Any:
         )
     except TimeoutError as error:
         raise ValueError(
-            f'{report} has not started within {START_SECONDS} s: it is no page '
-            'of tools/report.py, or not a whole one; make it again'
+            f'{report} has not started within {START_SECONDS} s: it is no '
+            'page of tools/report.py, or not a whole one; make it again'
         ) from error
     # It sticks to the window, and would lie over the sections.
     page.add_style_tag(content='nav.sections { position: static; }')
@@ -161,8 +159,9 @@ def take_section(page: Any, selector: str) -> bytes:
 
 
 def settle(page: Any) -> None:
-    """Wait until thumbnails are painted; no event tells of it."""
-    page.wait_for_timeout(500)
+    """Wait until all thumbnails are painted."""
+    unpainted = page.locator('canvas.thumbnail:not([data-painted])')
+    unpainted.first.wait_for(state='detached')
 
 
 def write_small(picture: bytes, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from made_reports import HOSTILE, MadeReport, colors_of
 
@@ -134,7 +135,9 @@ def test_gallery__thumbnails_are_those_of_the_samples(
     made, report, open_report
 ):
     page = open_report(report)
-    page.wait_for_timeout(200)  # sheets are decoded beside the script
+    # Sheets are decoded beside the script.
+    unpainted = page.locator('.anchors canvas:not([data-painted])')
+    sync_api.expect(unpainted).to_have_count(0)
     pixels = page.locator('.anchors canvas').evaluate_all(
         """all => all.map(one => [+one.dataset.sample,
             ...one.getContext('2d').getImageData(4, 4, 1, 1).data])"""
@@ -486,3 +489,17 @@ def test_page__without_thumbnails(tmp_path, open_report):
     anchor = shown_anchors(page)[0]
     card = page.locator(f'.anchor-card[data-anchor="{anchor}"]')
     assert card.locator('.anchor .blank').text_content() == f'#{anchor}'
+
+
+def test_map__many_classes_have_no_switches(tmp_path, open_report):
+    made = MadeReport(num_runs=1)
+    made.put('labels', np.arange(60, dtype=np.int32) % 41)
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    map_canvas(page)
+    legend = page.locator('.legend')
+    sync_api.expect(legend).to_contain_text('41 colours')
+    assert legend.locator('button').count() == 0
+    page.get_by_label('Colour by').select_option('none')
+    sync_api.expect(legend.locator('button')).to_have_count(1)

@@ -67,6 +67,7 @@ class Dataset {
       tile,
       tile,
     );
+    canvas.dataset.painted = 'true';
   }
 }
 

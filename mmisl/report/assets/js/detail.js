@@ -69,6 +69,9 @@ async function describeRun(dataset, run, sample) {
   );
 }
 
+// More switches than that are in the way of the keyboard.
+const MAX_LEGEND = 40;
+
 // Maps of runs over the same images: one choice and one colouring for all.
 class MapGroup {
   constructor(root, dataset, runs) {
@@ -130,10 +133,15 @@ class MapGroup {
     this.showLegend(colored);
   }
 
-  // One legend for all maps; clusters of different runs have one number and
-  // nothing else in common, so it only names the first ones' colours.
+  // One legend for all maps: a number has one colour in all of them.
   showLegend(colored) {
     const groups = new Map(colored.flat().map((one) => [one.group, one]));
+    if (groups.size > MAX_LEGEND) {
+      this.legend.replaceChildren(
+        `${groups.size} colours; a point tells its own under the mouse.`,
+      );
+      return;
+    }
     const buttons = [...groups.values()]
       .sort((a, b) => a.group - b.group)
       .map((one) => this.legendButton(one));

@@ -7,11 +7,11 @@ const TEN_COLORS = [
 ];
 
 // Hues a golden angle apart are far from those before them.
-function groupColor(group, numGroups) {
+function groupColor(group) {
   if (group < 0) {
     return '#888888';
   }
-  if (numGroups <= TEN_COLORS.length) {
+  if (group < TEN_COLORS.length) {
     return TEN_COLORS[group];
   }
   const hue = (group * 137.508) % 360;
@@ -28,13 +28,12 @@ function groupSamples(groups, nameOf) {
     }
     lists.get(group).push(sample);
   });
-  const numGroups = Math.max(...lists.keys()) + 1;
   return [...lists.keys()]
     .sort((a, b) => a - b)
     .map((group) => ({
       group,
       name: nameOf(group),
-      color: groupColor(group, numGroups),
+      color: groupColor(group),
       samples: lists.get(group),
     }));
 }
