@@ -30,6 +30,8 @@ def open_all(page):
     page.keyboard.press('ArrowRight')
     page.keyboard.press('Enter')
     page.locator('.detail[data-sample]').wait_for()
+    # The list of sections sticks to the window, and now covers buttons.
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
 
 
 @pytest.mark.parametrize('scheme, width', [('light', 1200), ('dark', 360)])

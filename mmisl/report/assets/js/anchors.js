@@ -15,19 +15,31 @@ function shuffledNumbers(count, seed) {
   return numbers;
 }
 
-// Shuffled, and dealt out over the classes, so that the first ones are of
-// different classes.
-function anchorOrder(dataset) {
-  const order = shuffledNumbers(dataset.numImages, ANCHOR_SEED);
-  if (!dataset.hasLabels) {
-    return order;
-  }
+// How often the class of a sample came before it in an order.
+function turnsOfClasses(dataset, order) {
   const seen = new Map();
-  const turn = new Int32Array(dataset.numImages);
+  const turns = new Int32Array(order.length);
   for (const sample of order) {
     const label = dataset.labelOf(sample);
-    turn[sample] = seen.get(label) ?? 0;
-    seen.set(label, turn[sample] + 1);
+    turns[sample] = seen.get(label) ?? 0;
+    seen.set(label, turns[sample] + 1);
   }
-  return order.sort((a, b) => turn[a] - turn[b]);
+  return turns;
+}
+
+// All samples: shuffled, and dealt out over the classes, so that the first
+// ones are of different classes. Those without neighbours in one of `rounds`
+// come last: there is little to see.
+function anchorOrder(dataset, rounds) {
+  const order = shuffledNumbers(dataset.numImages, ANCHOR_SEED);
+  const turns = dataset.hasLabels
+    ? turnsOfClasses(dataset, order)
+    : new Int32Array(order.length);
+  const isBare = Uint8Array.from(turns, (_, sample) =>
+    rounds.some((round) => round.neighbors.of(sample).length === 0) ? 1 : 0,
+  );
+  // A stable sort: the shuffled order stays where these are equal.
+  return order.sort(
+    (a, b) => isBare[a] - isBare[b] || turns[a] - turns[b],
+  );
 }

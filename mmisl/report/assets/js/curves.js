@@ -1,8 +1,14 @@
 // Curves by uPlot: the runs in one chart, and each chart as a table.
 
 const CHART_HEIGHT = 230;
-// Of the first, second ... line of a run; the colour is that of the run.
-const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
+// Of the first, second ... line of a run, on the canvas and in the legend;
+// the colour is that of the run.
+const DASHES = [
+  { dash: [], border: 'solid' },
+  { dash: [6, 4], border: 'dashed' },
+  { dash: [2, 3], border: 'dotted' },
+  { dash: [10, 4, 2, 4], border: 'double' },
+];
 
 // Curves of the same name of all runs: [{group, title, unit, lines}].
 function mergeCurves(runs) {
@@ -37,15 +43,19 @@ function lineColor({ run }) {
   return cssColor(`--run-${runIndex(run) % NUM_RUN_COLORS}`);
 }
 
-// The legend asks for that of the epochs too, which are no line.
 function dashOf(line) {
-  return line === undefined ? [] : DASHES[line.index % DASHES.length];
+  return DASHES[line.index % DASHES.length];
 }
 
+const NUMBERS = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
+
 function formatNumber(value) {
-  return value === null || value === undefined
-    ? '–'
-    : Number(value.toPrecision(4)).toString();
+  if (value === null || value === undefined) {
+    return '–';
+  }
+  return Number.isInteger(value)
+    ? value.toLocaleString('en')
+    : NUMBERS.format(value);
 }
 
 // A plugin of uPlot: a dotted line where positions were mined.
@@ -78,6 +88,7 @@ function axis(label, size) {
   return {
     label,
     size,
+    values: (_, ticks) => ticks.map(formatNumber),
     stroke: () => cssColor('--muted'),
     font: '12px system-ui, sans-serif',
     labelFont: '12px system-ui, sans-serif',
@@ -128,13 +139,13 @@ function drawChart(host, chart, runs) {
       height: CHART_HEIGHT,
       scales: { x: { time: false } },
       cursor: { y: false },
-      axes: [axis('epoch', 28), axis(chart.unit || null, 52)],
+      axes: [axis('epoch', 28), axis(chart.unit || null, 60)],
       series: [
         { label: 'epoch', value: (_, value) => formatNumber(value) },
         ...chart.lines.map((line, index) => ({
           label: labels[index],
           stroke: () => lineColor(line),
-          dash: dashOf(line),
+          dash: dashOf(line).dash,
           width: 2,
           points: { show: line.x.length < 30, size: 5 },
           value: (_, value) => formatNumber(value),
@@ -142,7 +153,9 @@ function drawChart(host, chart, runs) {
       ],
       legend: {
         markers: {
-          dash: (_, index) => dashOf(chart.lines[index - 1]).length > 0 ? 'dashed' : 'solid',
+          // The first row is that of the epochs.
+          dash: (_, index) =>
+            index === 0 ? 'solid' : dashOf(chart.lines[index - 1]).border,
         },
       },
       plugins: [roundEnds(epochs)],

@@ -3,11 +3,11 @@
 const ANCHORS_PER_PAGE = 6;
 
 class Gallery {
-  constructor(root, dataset, runs) {
+  constructor(root, dataset, runs, order) {
     this.root = root;
     this.dataset = dataset;
     this.runs = runs;
-    this.order = anchorOrder(dataset);
+    this.order = order;
     this.numbers = roundNumbers(runs);
     this.page = 0;
     this.chosen = null;
@@ -244,6 +244,10 @@ async function startGallery(root) {
   const runs = payload.runs.filter(
     (run) => run.dataset === dataset && run.rounds.length > 0,
   );
-  const gallery = new Gallery(root, await readDataset(dataset), runs);
-  await gallery.draw();
+  const images = await readDataset(dataset);
+  const lastRounds = await Promise.all(
+    runs.map((run) => readRound(run.rounds.at(-1))),
+  );
+  const order = anchorOrder(images, lastRounds);
+  await new Gallery(root, images, runs, order).draw();
 }

@@ -86,8 +86,11 @@ function countRight(dataset, anchor, neighbors) {
     dataset.verdict(anchor, sample),
   );
   const known = verdicts.filter(Boolean).length;
+  if (neighbors.length === 0) {
+    return '';
+  }
   if (known === 0) {
-    return `${neighbors.length}`;
+    return neighbors.length === 1 ? '1 image' : `${neighbors.length} images`;
   }
   const right = verdicts.filter((verdict) => verdict === 'right').length;
   return `${right} of ${known} right`;
