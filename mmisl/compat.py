@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 import warnings
+from typing import Any
 
 
 def import_mmpretrain_datasets() -> None:
@@ -44,3 +46,25 @@ def import_mmdet() -> None:
         warnings.filterwarnings('ignore', 'faster_coco_eval is not installed')
         importlib.import_module('mmdet.datasets')
         importlib.import_module('mmdet.evaluation')
+
+
+def make_image_folder(visualizer: Any, name: str) -> None:
+    """Make the folder of an image whose name has a slash in it.
+
+    TensorBoard groups by the part before the slash. ``LocalVisBackend`` of
+    mmengine 0.10.12 takes it for a folder, does not make it, and writes
+    nothing, without an error.
+
+    Args:
+        visualizer: Of a runner, a ``mmengine.visualization.Visualizer``.
+        name (str): Of the image.
+    """
+    from mmengine.visualization import LocalVisBackend
+
+    for backend in visualizer._vis_backends.values():
+        if isinstance(backend, LocalVisBackend):
+            # Asked for, it knows its folders.
+            folder = backend.experiment._img_save_dir
+            os.makedirs(
+                os.path.join(folder, os.path.dirname(name)), exist_ok=True
+            )

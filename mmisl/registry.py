@@ -40,6 +40,11 @@ WEIGHT_INITIALIZERS = Registry(
     parent=root.WEIGHT_INITIALIZERS,
     locations=['mmisl.weights'],
 )
+VISBACKENDS = Registry(
+    'vis_backend',
+    parent=root.VISBACKENDS,
+    locations=['mmisl.visualization'],
+)
 
 TRANSFORMS = Registry('transform', parent=root.TRANSFORMS)
 FUNCTIONS = Registry('function', parent=root.FUNCTIONS)
@@ -50,5 +55,4 @@ PARAM_SCHEDULERS = Registry(
 MODEL_WRAPPERS = Registry('model_wrapper', parent=root.MODEL_WRAPPERS)
 EVALUATOR = Registry('evaluator', parent=root.EVALUATOR)
 VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS)
-VISBACKENDS = Registry('vis_backend', parent=root.VISBACKENDS)
 LOG_PROCESSORS = Registry('log_processor', parent=root.LOG_PROCESSORS)

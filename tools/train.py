@@ -9,6 +9,8 @@ On several GPUs: tools/dist_train.sh CONFIG GPUS.
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import sys
 from pathlib import Path
 
 import torch
@@ -50,6 +52,13 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate by batch size / '
         'auto_scale_lr.base_batch_size',
     )
+    parser.add_argument(
+        '--wandb',
+        nargs='?',
+        const='mmisl',
+        metavar='PROJECT',
+        help='log to Weights & Biases too (default project: mmisl)',
+    )
     return parser.parse_args()
 
 
@@ -60,6 +69,8 @@ def train(args: argparse.Namespace) -> None:
         enable_amp(cfg)
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
+    if args.wandb is not None:
+        enable_wandb(cfg, args.wandb)
     prepare_run(cfg, args, required=TRAINING_KEYS)
     set_resume(cfg, args.resume)
     RUNNERS.build(cfg).train()
@@ -101,6 +112,25 @@ def enable_auto_scale_lr(cfg: Config) -> None:
             'needs the global batch size that the learning rate is meant for'
         )
     auto_scale_lr['enable'] = True
+
+
+def enable_wandb(cfg: Config, project: str) -> None:
+    """Let the visualizer write to Weights & Biases as well.
+
+    Raises:
+        ConfigError: If its package is missing.
+    """
+    if importlib.util.find_spec('wandb') is None:
+        raise ConfigError(
+            '--wandb needs the package wandb, which is not installed: '
+            f'{sys.executable} -m pip install wandb'
+        )
+    backend = dict(
+        type='mmisl.WandbBackend', init_kwargs=dict(project=project)
+    )
+    visualizer = cfg.setdefault('visualizer', dict(type='Visualizer'))
+    given = visualizer.get('vis_backends') or []
+    visualizer['vis_backends'] = [*given, backend]
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:

@@ -16,6 +16,7 @@ custom_hooks = [
     dict(type='MemoryBankHook'),
     dict(type='KNNGalleryHook'),
     dict(type='MiningSnapshotHook'),
+    dict(type='NeighborPictureHook'),
     dict(type='RunRecordHook'),
     dict(type='StageTimesHook'),
     dict(type='ProgressHook'),

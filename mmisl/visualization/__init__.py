@@ -8,11 +8,13 @@ from .positives_figure import (
     draw_positives,
 )
 from .saving import save_figure
+from .wandb_backend import WandbBackend
 
 __all__ = [
     'NumberCurve',
     'RoundPositives',
     'RunPositives',
+    'WandbBackend',
     'clean',
     'draw_curves',
     'draw_neighbor_grid',

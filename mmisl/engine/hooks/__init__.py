@@ -4,6 +4,7 @@ from .frozen_backbone_hook import FrozenBackboneHook
 from .knn_gallery_hook import KNNGalleryHook
 from .memory_bank_hook import MemoryBankHook
 from .mining_snapshot_hook import MiningSnapshotHook
+from .neighbor_picture_hook import NeighborPictureHook
 from .preprocessing_check_hook import PreprocessingCheckHook
 from .progress_hook import ProgressHook
 from .run_record_hook import RunRecordHook
@@ -16,6 +17,7 @@ __all__ = [
     'KNNGalleryHook',
     'MemoryBankHook',
     'MiningSnapshotHook',
+    'NeighborPictureHook',
     'PreprocessingCheckHook',
     'ProgressHook',
     'RunRecordHook',
