@@ -128,9 +128,10 @@ def enable_wandb(cfg: Config, project: str) -> None:
     backend = dict(
         type='mmisl.WandbBackend', init_kwargs=dict(project=project)
     )
-    visualizer = cfg.setdefault('visualizer', dict(type='Visualizer'))
-    given = visualizer.get('vis_backends') or []
-    visualizer['vis_backends'] = [*given, backend]
+    if cfg.get('visualizer') is None:
+        cfg.visualizer = dict(type='Visualizer')
+    given = cfg.visualizer.get('vis_backends') or []
+    cfg.visualizer.vis_backends = [*given, backend]
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:

@@ -16,7 +16,7 @@ custom_hooks = [
     dict(type='MemoryBankHook'),
     dict(type='KNNGalleryHook'),
     dict(type='MiningSnapshotHook'),
-    dict(type='NeighborPictureHook'),
+    dict(type='NeighborPictureHook', num_anchors=8),
     dict(type='RunRecordHook'),
     dict(type='StageTimesHook'),
     dict(type='ProgressHook'),

@@ -193,3 +193,30 @@ def test_slurm_train__command(run_tool, tmp_path):
     assert words[-6:] == [
         'c.py', '--work-dir', 'w', '--amp', '--launcher', 'slurm',
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    'given, kept',
+    [
+        (dict(vis_backends=[dict(type='LocalVisBackend')]), 1),
+        (dict(vis_backends=None), 0),
+        (None, 0),
+    ],
+)
+def test_enable_wandb__adds_a_backend(train, monkeypatch, given, kept):
+    monkeypatch.setattr(
+        train.importlib.util, 'find_spec', lambda name: object()
+    )
+    cfg = Config({} if given is None else dict(visualizer=given))
+    train.enable_wandb(cfg, 'my project')
+    backends = cfg.visualizer.vis_backends
+    assert len(backends) == kept + 1
+    assert backends[-1] == dict(
+        type='mmisl.WandbBackend', init_kwargs=dict(project='my project')
+    )
+
+
+def test_enable_wandb__says_how_to_install_it(train, monkeypatch):
+    monkeypatch.setattr(train.importlib.util, 'find_spec', lambda name: None)
+    with pytest.raises(train.ConfigError, match='pip install wandb$'):
+        train.enable_wandb(Config({}), 'mmisl')
