@@ -27,7 +27,7 @@ class FeatureMap:
     """Where every image lies.
 
     Attributes:
-        points: (N, 2) uint16, to the right and upwards, both axes on one
+        points: (N, 2) uint16, to the right and downwards, both axes on one
             scale; the longer one goes from 0 to 65535.
         method: Name of what has placed them: 't-SNE', 'UMAP' or 'PCA'.
         note: What a reader of the map should know.
