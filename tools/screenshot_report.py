@@ -29,6 +29,8 @@ START_SECONDS = 30
 MAX_BYTES = 200_000
 # A long gallery says no more than its first anchors.
 MAX_HEIGHT = 1100
+# Steps by which the colours of a palette come nearer to those they stand for.
+KMEANS = 4
 # Beside a section, of what the page has there anyway.
 MARGIN = 20
 
@@ -171,7 +173,7 @@ def write_small(picture: bytes, path: Path) -> None:
     # The other methods give small swatches the colour of something larger.
     method = Image.Quantize.MAXCOVERAGE
     for colors in (None, 256, 128, 64):
-        fewer = image.quantize(colors, method) if colors else image
+        fewer = image.quantize(colors, method, KMEANS) if colors else image
         fewer.save(partial, 'PNG', optimize=True)
         if partial.stat().st_size <= MAX_BYTES:
             break

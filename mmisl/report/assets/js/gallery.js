@@ -195,14 +195,15 @@ class Gallery {
       element(
         'div',
         { class: 'rows' },
-        ...columns.flatMap((column) => this.rows(anchor, column)),
+        ...columns.map((column) => this.runRows(anchor, column)),
       ),
     );
   }
 
-  rows(anchor, { run, round }) {
+  // What a run has mined, and plain nearest neighbours beside it.
+  runRows(anchor, { run, round }) {
     if (round === null) {
-      return [];
+      return '';
     }
     const rows = [this.row(anchor, run, runName(run), round.minedOf(anchor))];
     const control = round.controlOf(anchor);
@@ -214,7 +215,7 @@ class Gallery {
       );
       rows.push(this.row(anchor, run, title, control, 'control-row'));
     }
-    return rows;
+    return element('div', { class: 'run-rows' }, ...rows);
   }
 
   row(anchor, run, title, neighbors, kind = 'mined-row') {
