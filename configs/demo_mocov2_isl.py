@@ -17,7 +17,7 @@ model = dict(
     memory=dict(type='MemoryBank', momentum=1.0),
     miner=dict(
         type='GANMiner',
-        score_thr=0.5,
+        score_thr=0.3,
         generator='residual',
         ranking='votes',
         sim_thr=0.2,
@@ -25,7 +25,7 @@ model = dict(
         num_draws=112,
         max_degree=20,
         training=dict(
-            min_iters=200, max_iters=600, eval_interval=50, patience=4
+            min_iters=800, max_iters=1600, eval_interval=50, patience=4
         ),
     ),
 )

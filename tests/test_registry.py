@@ -86,7 +86,11 @@ def scoped(name):
         'MemoryBank',
         'MemoryBankHook',
         'MiningSnapshotHook',
+        'NeighborPictureHook',
+        'ProgressHook',
         'RoundBasedTrainLoop',
+        'RunRecordHook',
+        'StageTimesHook',
     }
     return f'mmisl.{name}' if name in ours else name
 
