@@ -19,6 +19,10 @@ from real_runs import (
 )
 from tiny_run import ROOT
 
+from mmisl.apis import extract_features, init_model
+from mmisl.report.data_folders import search_places
+from mmisl.report.features import encode_images
+from mmisl.runs import read_run
 from mmisl.structures import MiningSnapshot, snapshot_path
 
 sync_api = pytest.importorskip('playwright.sync_api')
@@ -254,6 +258,20 @@ def test_report__of_real_photographs(photographs, open_report):
     ]
     assert purity == f'{np.mean(right):.1%}'
     assert Image.open(photographs.files[0]).format == 'JPEG'
+
+
+def test_encode_images__as_the_api_does(digits):
+    """What stands for the bank where a method has none."""
+    record = read_run(digits.work_dir)
+    found = encode_images(
+        record.config, record.checkpoint, search_places(digits.work_dir)
+    )
+    cfg = record.config
+    cfg.val_dataloader = cfg.gallery_dataloader  # whose transforms are taken
+    model = init_model(cfg, record.checkpoint, 'cpu')
+    expected = extract_features(model, digits.files, num_workers=0)
+    assert found.shape == (60, 6)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
 def test_report__bad_arguments(tmp_path):
