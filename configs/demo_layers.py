@@ -44,4 +44,9 @@ param_scheduler = [
 auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(logger=dict(interval=45))
 env_cfg = dict(dist_cfg=dict(backend='gloo'))
-custom_hooks = [dict(type='FrozenBackboneHook')]
+custom_hooks = [
+    dict(type='FrozenBackboneHook'),
+    dict(type='RunRecordHook'),
+    dict(type='StageTimesHook'),
+    dict(type='ProgressHook'),
+]

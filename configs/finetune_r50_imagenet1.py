@@ -52,4 +52,8 @@ optim_wrapper = dict(optimizer=dict(lr=0.05, nesterov=True))
 param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, T_max=60, by_epoch=True)
 ]
-custom_hooks = []
+custom_hooks = [
+    dict(type='RunRecordHook'),
+    dict(type='StageTimesHook'),
+    dict(type='ProgressHook'),
+]

@@ -28,7 +28,14 @@ param_scheduler = [
 optim_wrapper = dict(optimizer=dict(lr=0.0075))
 auto_scale_lr = dict(base_batch_size=64)
 # No labels: nothing to validate.
-custom_hooks = [dict(type='MemoryBankHook'), dict(type='MiningSnapshotHook')]
+custom_hooks = [
+    dict(type='MemoryBankHook'),
+    dict(type='MiningSnapshotHook'),
+    dict(type='NeighborPictureHook', num_anchors=8),
+    dict(type='RunRecordHook'),
+    dict(type='StageTimesHook'),
+    dict(type='ProgressHook'),
+]
 val_cfg = None
 val_evaluator = None
 test_cfg = None

@@ -49,4 +49,9 @@ val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 train_cfg = dict(encoder=dict(max_epochs=90))
 optim_wrapper = dict(optimizer=dict(lr=0.01, weight_decay=1e-7))
-custom_hooks = [dict(type='FrozenBackboneHook')]
+custom_hooks = [
+    dict(type='FrozenBackboneHook'),
+    dict(type='RunRecordHook'),
+    dict(type='StageTimesHook'),
+    dict(type='ProgressHook'),
+]

@@ -33,4 +33,9 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[30, 60], gamma=0.1, by_epoch=True)
 ]
 auto_scale_lr = dict(base_batch_size=128)
-custom_hooks = [dict(type='FrozenBackboneHook')]
+custom_hooks = [
+    dict(type='FrozenBackboneHook'),
+    dict(type='RunRecordHook'),
+    dict(type='StageTimesHook'),
+    dict(type='ProgressHook'),
+]

@@ -38,4 +38,9 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, T_max=100, by_epoch=True)
 ]
 auto_scale_lr = dict(base_batch_size=128)
-custom_hooks = [dict(type='FrozenBackboneHook')]
+custom_hooks = [
+    dict(type='FrozenBackboneHook'),
+    dict(type='RunRecordHook'),
+    dict(type='StageTimesHook'),
+    dict(type='ProgressHook'),
+]

@@ -34,4 +34,9 @@ optim_wrapper = dict(optimizer=dict(lr=30.0))
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[60, 80], gamma=0.1, by_epoch=True)
 ]
-custom_hooks = [dict(type='FrozenBackboneHook')]
+custom_hooks = [
+    dict(type='FrozenBackboneHook'),
+    dict(type='RunRecordHook'),
+    dict(type='StageTimesHook'),
+    dict(type='ProgressHook'),
+]

@@ -35,6 +35,9 @@ parts = [
     ),
     registry.METRICS.build(dict(type='mmisl.KNNMetric')),
     registry.DATASETS.build(cfg.images),
+    registry.VISBACKENDS.build(
+        dict(type='mmisl.WandbBackend', save_dir='wandb')
+    ),
 ]
 for part in parts:
     print(type(part).__module__, type(part).__name__)
@@ -56,6 +59,7 @@ mmisl.weights.strict_pretrained StrictPretrained
 mmisl.weights.pretrained_parts PretrainedParts
 mmisl.evaluation.knn_metric KNNMetric
 mmisl.datasets.instance_dataset InstanceDataset
+mmisl.visualization.wandb_backend WandbBackend
 """
 
 

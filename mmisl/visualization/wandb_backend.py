@@ -60,6 +60,7 @@ class WandbBackend(WandbVisBackend):
         )
         self._given = init_kwargs or {}
         self._known: set[str] = set()
+        self._axis = 'epoch'
 
     def add_config(self, config: Config, **kwargs: Any) -> None:
         """Begin or go on with the run, and record its config."""
@@ -71,6 +72,9 @@ class WandbBackend(WandbVisBackend):
             settings['id'] = _find_id(path, is_resumed=is_resumed)
             settings.setdefault('resume', 'allow')
         self._init_kwargs = settings
+        hooks = config.get('default_hooks') or {}
+        if not (hooks.get('logger') or {}).get('log_metric_by_epoch', True):
+            self._axis = 'iter'  # as detectors have it
         # A start that resumes has another load_from than the one before.
         self.experiment.config.update(config.to_dict(), allow_val_change=True)
 
@@ -95,13 +99,14 @@ class WandbBackend(WandbVisBackend):
     ) -> None:
         """Record numbers of an iteration, if ``iter`` is one of them.
 
-        Else they are of an epoch.
+        Else they are of an epoch, or of the iteration ``step`` where the
+        config validates by iterations (``log_metric_by_epoch=False``).
         """
         self._log(scalar_dict, step)
 
     def _log(self, values: Mapping[str, Any], step: int) -> None:
-        axis = 'iter' if 'iter' in values else 'epoch'
-        record = {'epoch': step, **values}
+        axis = 'iter' if 'iter' in values else self._axis
+        record = {axis: step, **values}
         for name in sorted(values.keys() - self._known - {'epoch', 'iter'}):
             self.experiment.define_metric(name, step_metric=axis)
             self._known.add(name)

@@ -103,7 +103,11 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='DetVisualizationHook'),
 )
-custom_hooks = [dict(type='mmisl.PreprocessingCheckHook')]
+custom_hooks = [
+    dict(type='mmisl.PreprocessingCheckHook'),
+    dict(type='mmisl.RunRecordHook'),
+    dict(type='mmisl.ProgressHook'),
+]
 env_cfg = dict(
     cudnn_benchmark=False,  # image sizes change
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
