@@ -6,6 +6,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import random
 
+import config_texts  # noqa: F401
 import numpy as np
 import pytest
 import torch

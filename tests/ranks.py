@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from warm_processes import process_context
 
 
 def run_on_ranks(
@@ -22,7 +23,13 @@ def run_on_ranks(
     """
     if world_size == 1:
         return [function()]
-    mp.spawn(_run, (function, world_size, str(folder)), nprocs=world_size)
+    process_context()  # whose server has imported what is slow
+    mp.start_processes(
+        _run,
+        (function, world_size, str(folder)),
+        nprocs=world_size,
+        start_method='forkserver',
+    )
     return [
         torch.load(folder / f'{rank}.pth', weights_only=True)
         for rank in range(world_size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -222,26 +221,6 @@ def recorder_of(runner: Runner) -> dict:
     """What the run's ``RecorderHook`` has kept."""
     (hook,) = (h for h in runner.hooks if isinstance(h, RecorderHook))
     return hook.record
-
-
-def process_context() -> multiprocessing.context.BaseContext:
-    """Processes forked from a server that has imported all that is slow.
-
-    The server itself never trains, so its children start clean.
-    """
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(
-        [
-            'mmpretrain.datasets',
-            'mmpretrain.models',
-            'mmisl.config_check',
-            'mmisl.engine.hooks',
-            'mmisl.engine.loops',
-            'mmisl.models',
-        ]
-    )
-    return context
 
 
 def run_train_tool(argv: list[str], log: str) -> None:

@@ -65,6 +65,8 @@ def small_config(name, checkpoint, voc, work_dir):
         # Anchors are larger than these images.
         cfg.model.train_cfg.rpn.allowed_border = -1
         cfg.model.train_cfg.rpn_proposal.max_per_img = 60
+        # layer4 sees each of them anew, a thousand by the config.
+        cfg.model.test_cfg.rpn.max_per_img = 20
     if 'alexnet' in name:
         cfg.model.roi_head.shared_head.fc_channels = FC
         cfg.model.roi_head.bbox_head.in_channels = FC[1]

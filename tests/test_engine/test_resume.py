@@ -13,11 +13,11 @@ from tiny_run import (
     NUM_TRAIN,
     checkpoint_of,
     make_config,
-    process_context,
     run_train_tool,
     train,
     write_data,
 )
+from warm_processes import process_context
 
 from mmisl.engine.hooks import atomic_checkpoint_hook
 from mmisl.engine.loops import RoundBasedTrainLoop

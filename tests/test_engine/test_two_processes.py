@@ -14,12 +14,12 @@ from tiny_run import (
     NUM_VAL,
     checkpoint_of,
     make_config,
-    process_context,
     run_train_tool,
     train,
     write_data,
 )
 from torch.utils._pytree import tree_leaves
+from warm_processes import process_context
 
 # Statistics of a batch would differ between the ranks, as they do in every
 # training with plain BN; group normalisation has none.

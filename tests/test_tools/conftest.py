@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from warm_processes import run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_TRAIN, NUM_VAL = 22, 9
@@ -116,11 +117,14 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def run_tool():
-    """Run a tool as a user does; gives the finished process."""
+    """Run a tool as a user does; gives the finished process.
 
-    def run(tool, *args, cwd=ROOT, env=None):
-        command = [sys.executable] if tool.endswith('.py') else []
-        command += [str(ROOT / 'tools' / tool), *map(str, args)]
+    A Python tool runs in a warm process, or with ``fresh`` in one that must
+    import all that it needs: at least one test of a tool does so.
+    """
+
+    def run(tool, *args, cwd=ROOT, env=None, fresh=False):
+        path = ROOT / 'tools' / tool
         environment = {
             **os.environ,
             'PYTHONPATH': str(ROOT),
@@ -129,8 +133,12 @@ def run_tool():
             'CUDA_VISIBLE_DEVICES': '',
             **(env or {}),
         }
+        words = [*map(str, args)]
+        is_python = path.suffix == '.py'
+        if is_python and not fresh:
+            return run_script(path, words, cwd=cwd, env=environment)
         return subprocess.run(
-            command,
+            [*([sys.executable] if is_python else []), str(path), *words],
             cwd=cwd,
             env=environment,
             capture_output=True,

@@ -42,10 +42,10 @@ def configs(tiny):
     return tiny / 'tiny.py', other
 
 
-def compare(run_tool, configs, work_dir, *args):
+def compare(run_tool, configs, work_dir, *args, **kwargs):
     return run_tool(
         'compare_methods.py', *configs, '--seeds', '3', '5',
-        '--work-dir', work_dir, *args,
+        '--work-dir', work_dir, *args, **kwargs,
     )  # fmt: skip
 
 
@@ -54,7 +54,8 @@ def compared(tiny, run_tool, configs):
     """Work dir and page of a finished comparison."""
     work_dir, out = tiny / 'compare', tiny / 'results.md'
     out.write_text(f'before\n{BEGIN}old\n{END}after\n')
-    done = compare(run_tool, configs, work_dir, '--jobs', '2', '--out', out)
+    args = ('--jobs', '2', '--out', out)
+    done = compare(run_tool, configs, work_dir, *args, fresh=True)
     assert done.returncode == 0, done.stderr
     return work_dir, out.read_text()
 

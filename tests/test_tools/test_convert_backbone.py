@@ -24,7 +24,9 @@ def theirs(tmp_path_factory):
 def test_convert__in_and_out(theirs, run_tool, tmp_path):
     path, state = theirs
     ours, out = tmp_path / 'a' / 'ours.pth', tmp_path / 'out.pth'
-    done = run_tool('convert_backbone.py', path, ours, '--to', 'mmisl')
+    done = run_tool(
+        'convert_backbone.py', path, ours, '--to', 'mmisl', fresh=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f'120 keys of the backbone, as torchvision writes them, for mmisl: '

@@ -56,6 +56,7 @@ def test_layers__report(tiny, run_tool, trained):
     done = run_tool(
         'evaluate.py', 'layers', tiny / 'tiny.py', checkpoint, '--epochs', 2,
         '--batch-size', 7, '--work-dir', tiny / 'layers', '--out', out,
+        fresh=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     # Two loaders are built; mmengine used to warn of the second.

@@ -28,6 +28,7 @@ def test_gpu_checks__every_section_at_toy_size(tmp_path, run_tool):
     done = run_tool(
         *(TOOL, '--device', 'cpu', '--tiny', '--out', out),
         *('--only', *sections),
+        fresh=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(out.read_text())['rows']

@@ -10,7 +10,7 @@ def test_test__metrics_are_written(tiny, run_tool, trained):
     out = tiny / 'out' / 'metrics.json'
     done = run_tool(
         'test.py', tiny / 'tiny.py', trained[0] / 'epoch_2.pth',
-        '--work-dir', tiny / 'test', '--out', out,
+        '--work-dir', tiny / 'test', '--out', out, fresh=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     metrics = json.loads(out.read_text())
@@ -30,11 +30,11 @@ def test_test__missing_checkpoint(tiny, run_tool):
     assert 'error: checkpoint gone.pth does not exist\n' in done.stderr
 
 
-def extract(tiny, run_tool, trained, *args):
+def extract(tiny, run_tool, trained, *args, fresh=False):
     out = tiny / 'features.npz'
     done = run_tool(
         'extract_features.py', tiny / 'tiny.py',
-        trained[0] / 'epoch_2.pth', out, *args,
+        trained[0] / 'epoch_2.pth', out, *args, fresh=fresh,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with np.load(out) as arrays:
@@ -42,7 +42,7 @@ def extract(tiny, run_tool, trained, *args):
 
 
 def test_extract_features__train(tiny, run_tool, trained):
-    arrays = extract(tiny, run_tool, trained)
+    arrays = extract(tiny, run_tool, trained, fresh=True)
     assert arrays['features'].shape == (22, 6)
     assert arrays['features'].dtype == np.float32
     np.testing.assert_allclose(
@@ -96,7 +96,7 @@ def test_extract_features__folder_is_missing(tiny, run_tool, trained):
 def test_print_config__with_overrides(tiny, run_tool):
     done = run_tool(
         'print_config.py', tiny / 'tiny.py',
-        '--cfg-options', 'model.head.temperature=0.25',
+        '--cfg-options', 'model.head.temperature=0.25', fresh=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert 'temperature=0.25' in done.stdout

@@ -9,6 +9,7 @@ def test_train_step__three_sides(tmp_path, run_tool):
         'benchmark/train_step.py',
         *('--batch', 3, '--num-samples', 11, '--steps', 1),
         *('--repeats', 2, '--device', 'cpu', '--out', out),
+        fresh=True,
     )
     assert done.returncode == 0, done.stderr
     assert 'no figure of a GPU' in ' '.join(done.stdout.split())

@@ -106,12 +106,13 @@ def test_train__loss_by_triton(tiny, run_tool, trained):
     work_dir = tiny / 'triton'
     command = ['train.py', tiny / 'tiny.py', '--work-dir', work_dir]
     command += ['--cfg-options', 'model.head.backend=triton']
-    done = run_tool(*command, env=dict(TRITON_INTERPRET='0'))
+    # Read when Triton is imported: a fresh process.
+    done = run_tool(*command, env=dict(TRITON_INTERPRET='0'), fresh=True)
     assert done.returncode == 1
     errors = [x for x in done.stderr.splitlines() if x.startswith('error')]
     assert len(errors) == 1
     assert "backend='triton' needs CUDA tensors, got" in errors[0]
-    done = run_tool(*command, env=dict(TRITON_INTERPRET='1'))
+    done = run_tool(*command, env=dict(TRITON_INTERPRET='1'), fresh=True)
     assert done.returncode == 0, done.stderr
     banks = [
         torch.load(folder / 'epoch_2.pth', weights_only=True)['state_dict'][

@@ -116,7 +116,9 @@ def test_prepare__needs_all_archives(run, tmp_path):
 
 
 def test_tool__one_line_and_status(tmp_path, run_tool):
-    done = run_tool('prepare_data.py', 'svhn', '--from', 'none', cwd=tmp_path)
+    done = run_tool(
+        'prepare_data.py', 'svhn', '--from', 'none', cwd=tmp_path, fresh=True
+    )
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert line == (
