@@ -3,15 +3,18 @@
 Handwritten digits over textures, a small ResNet, three rounds. ISL and the
 control (plain nearest neighbours in place of the GAN) go on from one first
 round, with the same epochs and the same number of edges. Writes a table,
-``metrics.json``, curves and a grid of mined neighbours.
+``metrics.json``, curves, a grid of mined neighbours and a report to open in a
+browser.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -38,7 +41,9 @@ from mmisl.engine import extract_features
 from mmisl.environment import check_environment
 from mmisl.evaluation import knn_accuracy
 from mmisl.progress import is_shown
-from mmisl.runs import read_scalars
+from mmisl.report.payload import Settings
+from mmisl.report.writing import write_report
+from mmisl.runs import read_run, read_scalars
 from mmisl.visualization import (
     draw_curves,
     draw_neighbor_grid,
@@ -46,6 +51,8 @@ from mmisl.visualization import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
+# Of each miner's run, below the work dir.
+FOLDERS = {'ISL': 'isl', 'kNN control': 'knn'}
 PANELS = {
     'loss': ['loss'],
     'kNN top-1 from the bank (%)': ['knn/bank_top1'],
@@ -236,22 +243,23 @@ def print_table(console: Console, rows: list[dict]) -> None:
     console.print(table)
 
 
-def main() -> None:
-    """Make the data, train both, and write and print what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
-    args = parser.parse_args()
-    check_environment()
-    start = time.perf_counter()
-    console = Console(file=sys.stdout)  # also while stdout is redirected
-    work_dir = args.work_dir
-    configs = {
-        'ISL': Config.fromfile(ROOT / 'configs' / 'demo.py'),
-        'kNN control': Config.fromfile(ROOT / 'configs' / 'demo_knn.py'),
-    }
-    make_digits_textures(configs['ISL'].data_root)
+def run_all(
+    configs: dict[str, Config], work_dir: Path, console: Console
+) -> dict:
+    """Train the first round, then every miner on from it.
 
-    first_cfg = Config.fromfile(ROOT / 'configs' / 'demo.py')
+    Args:
+        configs (dict[str, Config]): By the name of the miner, the demo's own
+            first; changed in place.
+        work_dir (Path): For all files.
+        console (Console): For what is told.
+
+    Returns:
+        dict: ``table``, ``mining`` and ``seed``, as ``metrics.json`` has
+        them.
+    """
+    own = next(iter(configs))
+    first_cfg = copy.deepcopy(configs[own])
     first_cfg.train_cfg.max_rounds = 1
     first = build_runner(
         first_cfg, work_dir / 'first_round', shows=is_about_mining
@@ -270,10 +278,12 @@ def main() -> None:
 
     rounds, mining = {}, {}
     for name, cfg in configs.items():
-        folder = work_dir / ('isl' if name == 'ISL' else 'knn')
+        folder = work_dir / FOLDERS[name]
         folder.mkdir(parents=True, exist_ok=True)
+        # The history of each begins with the round that they share.
+        shutil.copytree(first.log_dir, folder / Path(first.log_dir).name)
         origin = fork
-        if name != 'ISL':
+        if name != own:
             origin = without_miner(fork, folder / 'first_round.pth')
         runner = build_runner(
             cfg, folder, load_from=origin, resume=True, shows=is_about_mining
@@ -285,31 +295,58 @@ def main() -> None:
             runner.train()
         rounds[name] = score_hook.rounds
         mining[name] = mining_rounds(runner)
-        if name == 'ISL':
-            scalars = [
-                *read_scalars(Path(first.log_dir, 'vis_data', 'scalars.json')),
-                *read_scalars(
-                    Path(runner.log_dir, 'vis_data', 'scalars.json')
-                ),
-            ]
-            draw_curves(scalars, PANELS, path=work_dir / 'curves.png')
+        if name == own:
+            draw_curves(
+                read_run(folder).scalars, PANELS, path=work_dir / 'curves.png'
+            )
             if runner.model.graph.num_edges:
                 draw_grid(runner, work_dir / 'neighbors.png')
-
-    results = dict(
+    return dict(
         table=table_rows(scores, rounds, mining),
         mining=mining,
-        seconds=round(time.perf_counter() - start, 1),
         seed=first.seed,
+    )
+
+
+def load_config(path: Path) -> Config:
+    """A config of the demo."""
+    return Config.fromfile(path)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Make the data, train both, and write and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
+    args = parser.parse_args(argv)
+    check_environment()
+    start = time.perf_counter()
+    console = Console(file=sys.stdout)  # also while stdout is redirected
+    work_dir = args.work_dir
+    configs = {
+        'ISL': load_config(ROOT / 'configs' / 'demo.py'),
+        'kNN control': load_config(ROOT / 'configs' / 'demo_knn.py'),
+    }
+    make_digits_textures(configs['ISL'].data_root)
+    results = run_all(configs, work_dir, console)
+    write_report(
+        [work_dir / FOLDERS[name] for name in configs],
+        work_dir / 'report.html',
+        settings=Settings(),
+        title='The demo: ISL and its control',
+    )
+    results.update(
+        seconds=round(time.perf_counter() - start, 1),
         torch=torch.__version__,
         mmisl=__version__,
     )
     (work_dir / 'metrics.json').write_text(json.dumps(results, indent=2))
     print_table(console, results['table'])
     console.print(
-        f'{results["seconds"]:.0f} s; see {work_dir}/metrics.json, '
-        'curves.png, neighbors.png and the checkpoints in isl/ and knn/'
+        f'{results["seconds"]:.0f} s; see metrics.json, curves.png, '
+        f'neighbors.png and the checkpoints in isl/ and knn/ of {work_dir}'
     )
+    report = (work_dir / 'report.html').resolve()
+    console.print(f'Open in a browser: {report.as_uri()}', soft_wrap=True)
 
 
 if __name__ == '__main__':

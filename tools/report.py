@@ -26,10 +26,10 @@ from common import (
     run_tool,
 )
 
-from mmisl.report.collected_run import CollectedRun, collect_run
+from mmisl.report.collected_run import CollectedRun
 from mmisl.report.embedding import MAP_METHODS
-from mmisl.report.page import write_page
-from mmisl.report.payload import Settings, build_payload
+from mmisl.report.payload import Settings
+from mmisl.report.writing import write_report
 
 
 def parse_args() -> argparse.Namespace:
@@ -103,34 +103,25 @@ def report(args: argparse.Namespace) -> None:
     """Write the page as the command line says."""
     start = time.perf_counter()
     check_arguments(args)
-    config = load_config(args) if args.config else None
-    runs = [
-        collect_run(
-            work_dir,
-            max_neighbors=args.max_neighbors,
-            config=config,
-            overrides=args.cfg_options,
-        )
-        for work_dir in args.work_dirs
-    ]
-    settings = Settings(
-        map_method=args.map,
-        num_views=args.num_views,
-        max_images=args.max_images,
-        seed=args.seed,
-    )
-    names = ', '.join(run.record.name for run in runs)
-    payload, blobs = build_payload(
-        runs,
-        settings,
-        title=args.title or f'What was mined: {names}',
-        detection=args.detection,
-    )
     out = args.out or args.work_dirs[0] / 'report.html'
-    path = write_page(payload, blobs, out)
+    runs = write_report(
+        args.work_dirs,
+        out,
+        settings=Settings(
+            map_method=args.map,
+            num_views=args.num_views,
+            max_images=args.max_images,
+            seed=args.seed,
+        ),
+        title=args.title,
+        max_neighbors=args.max_neighbors,
+        detection=args.detection,
+        config=load_config(args) if args.config else None,
+        overrides=args.cfg_options,
+    )
     print_warnings(runs)
     print(
-        f'{path}: {path.stat().st_size / 1e6:.1f} MB, '
+        f'{out}: {out.stat().st_size / 1e6:.1f} MB, '
         f'{time.perf_counter() - start:.0f} s'
     )
 
