@@ -8,7 +8,7 @@ VERSION = runpy.run_path('mmisl/version.py')['__version__']
 
 INSTALL_REQUIRES = [
     'jinja2>=3.1',
-    'joblib>=1.2',
+    'joblib>=1.3',
     'kornia>=0.9',
     'matplotlib>=3.8',
     'numpy>=1.26',
