@@ -8,6 +8,7 @@ from .segment import segment_argmax, segment_logsumexp
 from .sharded_rows import (
     ShardedRows,
     all_finite,
+    move_rows,
     num_local_rows,
     share_queries,
 )
@@ -24,6 +25,7 @@ __all__ = [
     'draw_uniform',
     'import_faiss',
     'check_backend',
+    'move_rows',
     'nearest_members',
     'nearest_products',
     'nearest_rows',

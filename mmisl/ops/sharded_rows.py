@@ -165,6 +165,18 @@ def share_queries(rows: Tensor | ShardedRows) -> Tensor | ShardedRows:
     return rows
 
 
+def move_rows(
+    rows: Tensor | ShardedRows, device: torch.device
+) -> Tensor | ShardedRows:
+    """A matrix on another device, every rank's own rows where it is sharded.
+
+    Not collective.
+    """
+    if isinstance(rows, ShardedRows):
+        return rows.map(lambda part: part.to(device))
+    return rows.to(device)
+
+
 def all_finite(rows: Tensor | ShardedRows) -> bool:
     """Whether no value is NaN or infinite, on any rank that holds a part."""
     if isinstance(rows, Tensor):

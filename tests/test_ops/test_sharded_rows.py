@@ -11,6 +11,7 @@ from mmisl.ops import (
     bank_logsumexp,
     bank_softmax,
     bank_softmax_kl,
+    move_rows,
     nearest_rows,
 )
 from mmisl.ops.sharded_rows import num_local_rows
@@ -212,3 +213,12 @@ def test_init__wrong_share_is_refused():
 
 def test_num_local_rows__of_one_process():
     assert num_local_rows(NUM_ROWS) == NUM_ROWS
+
+
+def test_move_rows__whole_and_sharded():
+    whole = unit(NUM_ROWS, DIM, seed=0)
+    meta = torch.device('meta')
+    assert move_rows(whole, meta).device == meta
+    moved = move_rows(ShardedRows(whole, NUM_ROWS, shared_queries=True), meta)
+    assert moved.device == meta and moved.shape == (NUM_ROWS, DIM)
+    assert moved.shared_queries

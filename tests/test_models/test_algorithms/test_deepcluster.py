@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from mmisl.clustering import kmeans
 from mmisl.models import DeepCluster
+from mmisl.models.algorithms import deepcluster
 from mmisl.ops import ShardedRows
 
 NUM_SAMPLES, NUM_CLUSTERS, DIM = 23, 5, 9
@@ -122,6 +123,21 @@ def test_mine__clusters_what_is_whitened():
     assert summary.num_empty == 0
     model.mine([rows], 0.0, 5)
     assert torch.equal(model.clusters.assignments[0], found)
+
+
+def test_mine__hands_over_rows_on_the_device_of_the_network(monkeypatch):
+    """Encoded on the host, where hooks would search them for hours."""
+    model, moved = make_model(3), []
+
+    def move(rows, device):
+        moved.append((rows, device))
+        return 'moved'
+
+    monkeypatch.setattr(deepcluster, 'move_rows', move)
+    assert model.mine([stretched_rows()], 0.0, 5).rows == 'moved'
+    ((rows, device),) = moved
+    assert rows.shape == (NUM_SAMPLES, 3)
+    assert device == model.head.classifier.weight.device
 
 
 def test_mine__draws_the_classifier_anew():
