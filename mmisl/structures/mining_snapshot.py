@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,9 +103,14 @@ class MiningSnapshot:
             raise FileNotFoundError(
                 f'there is no mining snapshot {path}'
             ) from None
-        except (ValueError, KeyError, OSError, EOFError) as error:
-            raise _no_snapshot(path, error) from None
-        except zipfile.BadZipFile as error:
+        except (
+            ValueError,
+            KeyError,
+            OSError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise _no_snapshot(path, error) from None
 
 

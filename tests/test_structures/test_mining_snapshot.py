@@ -82,11 +82,18 @@ def test_load__torn_or_foreign(tmp_path):
     torn.write_bytes(path.read_bytes()[:-200])
     text = tmp_path / 'text.npz'
     text.write_text('no snapshot')
+    spoilt = tmp_path / 'spoilt.npz'
+    data = bytearray(path.read_bytes())
+    # Where a packed array begins; the list of arrays at the end is whole.
+    header = data.index(b'edges_dst.npy') - 30
+    sizes = np.frombuffer(data[header + 26 : header + 30], '<u2')
+    data[header + 30 + sizes.sum()] = 0xFF
+    spoilt.write_bytes(data)
     empty = tmp_path / 'empty.npz'
     empty.touch()
     features = tmp_path / 'features.npz'
     np.savez(features, features=np.zeros(3))
-    for bad in (torn, text, empty, features):
+    for bad in (torn, text, spoilt, empty, features):
         with pytest.raises(ValueError, match=f'{bad.name} is no mining') as e:
             MiningSnapshot.load(bad)
         assert '\n' not in str(e.value)
