@@ -150,18 +150,27 @@ def test_hook__only_the_main_process_draws(monkeypatch):
     assert pictures == []
 
 
-def test_hook__an_image_that_is_gone_ends_no_run(monkeypatch):
+@pytest.mark.parametrize(
+    ('image', 'words'),
+    [
+        ({}, 'the data set has neither'),
+        (dict(img=np.zeros((4, 4, 7), np.uint8)), 'Cannot handle'),
+    ],
+)
+def test_hook__an_image_that_cannot_be_shown_ends_no_run(
+    monkeypatch, image, words
+):
     said = []
     monkeypatch.setattr(
         neighbor_picture_hook,
         'print_log',
         lambda text, **options: said.append(text),
     )
-    runner, pictures = runner_of([{}, {}])
+    runner, pictures = runner_of([image, image])
     NeighborPictureHook().after_mining(runner, SUMMARY)
     assert pictures == []
     (line,) = said
-    assert line.startswith('no picture of round 0: the data set has neither')
+    assert line.startswith(f'no picture of round 0: {words}')
 
 
 def test_anchors__are_those_of_the_seed():

@@ -86,7 +86,8 @@ class NeighborPictureHook(Hook):
         if is_main_process():
             try:
                 picture = draw_picture(dataset, neighbors, round_idx)
-            except OSError as error:
+            except Exception as error:
+                # A data set can be anything, and the other ranks go on.
                 print_log(
                     f'no picture of round {round_idx}: {error}',
                     logger='current',
