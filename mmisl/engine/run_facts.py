@@ -6,6 +6,7 @@ run fails for it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -15,17 +16,18 @@ from typing import Any
 
 import torch
 
-# Packages whose versions a run may depend on, by the name of the import.
+# Packages whose versions a run may depend on, by the name of the import, and
+# the distributions that bring them, of which one is installed.
 PACKAGES = {
-    'mmisl': 'mmisl',
-    'torchvision': 'torchvision',
-    'mmengine': 'onedl-mmengine',
-    'mmpretrain': 'onedl-mmpretrain',
-    'mmcv': 'onedl-mmcv',
-    'mmdet': 'onedl-mmdetection',
-    'numpy': 'numpy',
-    'faiss': 'faiss-cpu',
-    'sklearn': 'scikit-learn',
+    'mmisl': ['mmisl'],
+    'torchvision': ['torchvision'],
+    'mmengine': ['onedl-mmengine'],
+    'mmpretrain': ['onedl-mmpretrain'],
+    'mmcv': ['onedl-mmcv'],
+    'mmdet': ['onedl-mmdetection'],
+    'numpy': ['numpy'],
+    'faiss': ['faiss-cpu', 'faiss-gpu'],
+    'sklearn': ['scikit-learn'],
 }
 _ROOT = Path(__file__).resolve().parents[2]
 # On a slow network disk git may take long, and the run waits for it.
@@ -54,11 +56,11 @@ def machine() -> dict[str, Any]:
 def versions() -> dict[str, str | None]:
     """Version of Python and of each package; None where it is missing."""
     found: dict[str, str | None] = {'python': platform.python_version()}
-    for name, distribution in PACKAGES.items():
-        try:
-            found[name] = metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            found[name] = None
+    for name, distributions in PACKAGES.items():
+        found[name] = None
+        for distribution in distributions:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found[name] = metadata.version(distribution)
     found['torch'] = str(torch.__version__)  # names the CUDA it is built for
     return found
 
@@ -67,9 +69,12 @@ def commit_of_code() -> str | None:
     """Commit of mmisl and its configs, with a plus where they were changed.
 
     Returns:
-        str | None: Short hash; None where there is no git, or no repository.
+        str | None: Short hash; None where there is no git, or no repository
+        of mmisl: an installed one may lie in that of another project.
     """
     try:
+        if Path(_git('rev-parse', '--show-toplevel')).resolve() != _ROOT:
+            return None
         commit = _git('rev-parse', '--short', 'HEAD')
         changed = _git('status', '--porcelain', '--', 'mmisl', 'configs')
     except (OSError, subprocess.SubprocessError):

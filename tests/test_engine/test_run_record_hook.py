@@ -75,7 +75,7 @@ def test_run_record__without_git_proc_and_packages(tmp_path, monkeypatch):
     monkeypatch.delattr(os, 'sysconf')
     monkeypatch.setattr(platform, 'processor', lambda: '')
     monkeypatch.setattr(platform, 'machine', lambda: '')
-    monkeypatch.setitem(run_facts.PACKAGES, 'faiss', 'no-such-distribution')
+    monkeypatch.setitem(run_facts.PACKAGES, 'faiss', ['no-such-package'])
 
     def nowhere(*args, **kwargs):
         raise FileNotFoundError
@@ -85,6 +85,17 @@ def test_run_record__without_git_proc_and_packages(tmp_path, monkeypatch):
     assert run_facts.versions()['faiss'] is None
     machine = run_facts.machine()
     assert machine['processor'] is machine['memory_gib'] is None
+
+
+def test_versions__of_whichever_faiss_is_installed(monkeypatch):
+    def version(name):
+        if name == 'faiss-gpu':
+            return '1.14.1'
+        raise run_facts.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(run_facts.metadata, 'version', version)
+    found = run_facts.versions()
+    assert found['faiss'] == '1.14.1' and found['mmisl'] is None
 
 
 def test_run_record__git_that_hangs(monkeypatch):
@@ -105,6 +116,24 @@ def test_commit_of_code__is_that_of_git():
     if said.returncode:
         pytest.skip('mmisl is not in a git repository here')
     assert run_facts.commit_of_code().rstrip('+') == said.stdout.strip()
+
+
+def test_commit_of_code__is_not_that_of_a_project_around_it(
+    tmp_path, monkeypatch
+):
+    """As where mmisl is installed into an environment inside a checkout."""
+    git = ['git', '-C', str(tmp_path), '-c', 'user.name=a']
+    try:
+        subprocess.run([*git, 'init', '-q'], check=True)
+    except OSError:
+        pytest.skip('git is not installed')
+    commit = ['-c', 'user.email=a@b', 'commit', '-qm', 'x', '--allow-empty']
+    subprocess.run([*git, *commit], check=True)
+    monkeypatch.setattr(run_facts, '_ROOT', tmp_path)
+    assert run_facts.commit_of_code()
+    (tmp_path / 'site-packages').mkdir()
+    monkeypatch.setattr(run_facts, '_ROOT', tmp_path / 'site-packages')
+    assert run_facts.commit_of_code() is None
 
 
 def test_run_record__a_disk_that_is_full_ends_no_run(
