@@ -115,7 +115,9 @@ def _read_config(folder: Path, starts: list[Path]) -> Config | None:
         try:
             # It may name packages that are not installed where it is read.
             return Config.fromfile(path, import_custom_modules=False)
-        except (OSError, SyntaxError, ValueError):
+        except Exception:
+            # A config is a program: cut off inside a word it names what is
+            # not defined, and moved it lacks its base.
             continue
     return None
 

@@ -66,10 +66,13 @@ def test_read_run__died_before_anything_was_whole(tmp_path):
     assert run.status == '0 epochs'
 
 
-def test_read_run__an_older_config_in_place_of_a_torn_one(tmp_path):
+@pytest.mark.parametrize(
+    'text', ['a = (', 'a = dict()\nb = Fal', "_base_ = './gone.py'", '1 / 0']
+)
+def test_read_run__an_older_config_in_place_of_a_torn_one(tmp_path, text):
     write_start(tmp_path, '20260101_1', [])
     write_start(tmp_path, '20260102_1', [])
-    (tmp_path / '20260102_1' / 'vis_data' / 'config.py').write_text('a = (')
+    (tmp_path / '20260102_1' / 'vis_data' / 'config.py').write_text(text)
     assert read_run(tmp_path).config.train_cfg.max_rounds == 3
 
 
