@@ -4,7 +4,7 @@ Data: ``mkdir -p data/cifar10_jpeg && tar xf cifar10_jpeg.tar.xz -C
 data/cifar10_jpeg``, or any tree of ``train/CLASS`` and ``test/CLASS``.
 Command: ``python tools/train.py configs/isl_r18_cifar10jpeg_cpu.py``.
 Hardware meant for: 2 CPU cores, 20 to 40 s an epoch. Paper: no such data.
-Here, one seed: kNN 40.4 % (K=200, 10,000 test images, JPEGs of CIFAR-10); of
+Here: kNN 40.4 % (one seed, K=200, 10,000 test images, JPEGs of CIFAR-10); of
 the 2,500 mined edges 31.8 % are pure, where chance is 10 % and plain nearest
 neighbours of the same features are at 37.7 %. docs/visualization.md.
 
