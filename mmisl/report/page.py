@@ -18,6 +18,8 @@ Two libraries draw, each the smallest well-kept one for its part:
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -65,8 +67,12 @@ def write_page(
     """
     path = Path(path)
     used = _used_blobs(payload, blobs)
+    scripts, libraries = read_scripts(), list_libraries()
+    sources = [library.source for library in libraries]
     context = {
         'payload': payload,
+        # Of all scripts of a page these alone are run.
+        'script_hashes': ' '.join(map(_script_hash, [*sources, scripts])),
         'data': embed_json(
             {
                 'payload': payload,
@@ -87,15 +93,18 @@ def write_page(
             for index, blob in enumerate(used.values())
         ),
         'styles': read_styles(),
-        'scripts': read_scripts(),
-        'libraries': list_libraries(),
+        'scripts': scripts,
+        'libraries': libraries,
         'tables': page_tables,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.partial')
     try:
         # The stream wants the name of the file or a binary one.
-        _template().stream(context).dump(str(partial), encoding='utf-8')
+        # A name of a file can hold bytes that are no UTF-8.
+        _template().stream(context).dump(
+            str(partial), encoding='utf-8', errors='replace'
+        )
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -106,6 +115,12 @@ def embed_json(value: Any) -> str:
     """JSON that can stand in a ``<script>``, whatever strings it holds."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return text.translate(_SCRIPT_ESCAPES)
+
+
+def _script_hash(source: str) -> str:
+    """What a Content-Security-Policy calls a script by."""
+    digest = hashlib.sha256(source.encode('utf-8')).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def _template() -> jinja2.Template:

@@ -4,6 +4,7 @@ import base64
 import gzip
 import html.parser
 import json
+from hashlib import sha256
 from importlib.resources import files
 
 import numpy as np
@@ -84,6 +85,28 @@ def test_write_page__nothing_is_loaded_from_elsewhere(text):
     ]
     assert len(links) > 10
     assert all(link.startswith(('data:', '#')) for link in links)
+
+
+def test_write_page__no_script_but_its_own_is_run(made, text):
+    (policy,) = [
+        attributes['content']
+        for tag, attributes in Scripts(text).tags
+        if attributes.get('http-equiv') == 'Content-Security-Policy'
+    ]
+    directives = [part.split() for part in policy.split(';')]
+    (allowed,) = [rest for name, *rest in directives if name == 'script-src']
+    data = {'text/plain', 'application/json'}
+    own = [
+        f"'sha256-{base64.b64encode(sha256(source.encode()).digest()).decode()}'"
+        for source, (_, attributes) in zip(
+            Scripts(text).found.values(),
+            [one for one in Scripts(text).tags if one[0] == 'script'],
+        )
+        if attributes.get('type') not in data
+    ]
+    assert len(own) == len(page_assets.list_libraries()) + 1
+    assert allowed == own
+    assert ['default-src', "'none'"] in directives
 
 
 def test_write_page__hostile_names_make_no_elements(made, text, tmp_path):
