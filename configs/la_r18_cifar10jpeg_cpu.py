@@ -4,7 +4,8 @@ Data: as for ``isl_r18_cifar10jpeg_cpu.py``, whose network, images, batch size,
 optimizer and number of epochs (60) these are.
 Command: ``python tools/train.py configs/la_r18_cifar10jpeg_cpu.py``.
 Hardware meant for: 2 CPU cores. Paper: no such data. Here: kNN
-38.3 % (one seed, K=200, 10,000 test images, JPEGs of CIFAR-10). docs/visualization.md.
+38.3 % (one seed, K=200, 10,000 test images, JPEGs of CIFAR-10); what it has
+for positives: docs/visualization.md.
 
 Deviations from the published constants: 40 epochs of warm start, as long as
 ISL's first round; 3 clusterings into 120 clusters, which keeps the published

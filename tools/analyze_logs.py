@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mmisl.report.curves import stage_times
-from mmisl.runs import RunRecord, read_run
+from mmisl.runs import RunRecord, read_run, short_names
 from mmisl.runs.scalars import epoch_of
 from mmisl.visualization import NumberCurve, draw_number_curves
 
@@ -86,7 +86,7 @@ def parse_args() -> argparse.Namespace:
 def analyze(args: argparse.Namespace) -> None:
     """Compare runs as the command line says."""
     runs = [read_run(folder) for folder in args.work_dirs]
-    names = unique_names(runs)
+    names = short_names(args.work_dirs)
     keys = choose_keys(runs, args.keys)
     curves = {
         key: [
@@ -112,18 +112,6 @@ def analyze(args: argparse.Namespace) -> None:
     )
     draw_number_curves(curves, paths=[args.out / 'curves.png'])
     print(f'{args.out / "summary.json"} and curves.png are written.')
-
-
-def unique_names(runs: Sequence[RunRecord]) -> list[str]:
-    """What each run is called: its folder, or the path if two are alike."""
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        names = [str(run.work_dir) for run in runs]
-    if len(set(names)) < len(names):
-        raise ValueError(
-            f'WORK_DIR: {max(names, key=names.count)} is given twice'
-        )
-    return names
 
 
 def choose_keys(

@@ -30,6 +30,7 @@ from mmisl.report.collected_run import CollectedRun
 from mmisl.report.embedding import MAP_METHODS
 from mmisl.report.payload import Settings
 from mmisl.report.writing import write_report
+from mmisl.runs import short_names
 
 
 def parse_args() -> argparse.Namespace:
@@ -119,7 +120,7 @@ def report(args: argparse.Namespace) -> None:
         config=load_config(args) if args.config else None,
         overrides=args.cfg_options,
     )
-    print_warnings(runs)
+    print_warnings(short_names(args.work_dirs), runs)
     print(
         f'{out}: {out.stat().st_size / 1e6:.1f} MB, '
         f'{time.perf_counter() - start:.0f} s'
@@ -142,11 +143,11 @@ def check_arguments(args: argparse.Namespace) -> None:
             raise ConfigError(f'--{option} ({value}) must be >= {minimum}')
 
 
-def print_warnings(runs: list[CollectedRun]) -> None:
+def print_warnings(names: list[str], runs: list[CollectedRun]) -> None:
     """What is missing, a line each."""
-    for run in runs:
+    for name, run in zip(names, runs):
         for text in run.warnings:
-            print(f'warning: {run.record.name}: {text}', file=sys.stderr)
+            print(f'warning: {name}: {text}', file=sys.stderr)
 
 
 if __name__ == '__main__':

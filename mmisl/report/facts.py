@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -49,19 +50,48 @@ def run_facts(
 
 
 def repeat_command(record: RunRecord) -> str:
-    """The command line that trains the same again.
+    """The command line that trains the same again, from its beginning.
 
     Without a record of the one that was given it trains from the config that
     the run has left; empty where that is missing, too.
     """
     argv = record.info.get('argv')
     if argv:
-        return shlex.join(['python', *map(str, argv)])
+        return shlex.join([*_launcher(record.info), *_without_resume(argv)])
     if record.config is None:
         return ''
     return shlex.join(
         ['python', 'tools/train.py', str(record.config.filename)]
     )
+
+
+def _launcher(info: Mapping[str, Any]) -> list[str]:
+    """What starts as many processes as the run had, by its ``--launcher``."""
+    words = ' '.join(map(str, info['argv']))
+    found = re.search(r'--launcher[ =](\w+)', words)
+    launcher = found[1] if found else 'none'
+    number = info.get('world_size') or 1
+    if launcher == 'pytorch':
+        module = ['python', '-m', 'torch.distributed.run', '--standalone']
+        return [*module, '--nproc-per-node', str(number)]
+    if launcher == 'slurm':
+        return ['srun', f'--ntasks={number}', 'python']
+    return ['python']
+
+
+def _without_resume(argv: Sequence[Any]) -> list[str]:
+    """Words of a command line, but for a wish to go on where it stopped.
+
+    A checkpoint that is named stays: it is part of what was run.
+    """
+    kept: list[str] = []
+    for word in [*map(str, argv), '--']:
+        if kept and kept[-1] == '--resume' and word[:1] == '-':
+            kept.pop()
+        kept.append(word)
+        if kept[-2:] == ['--resume', 'auto'] or word == '--resume=auto':
+            del kept[-1 - (word == 'auto') :]
+    return kept[:-1]
 
 
 def _short(name: Any) -> str | None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
 from mmisl import __version__
 from mmisl.datasets import load_original
+from mmisl.runs import short_names
 
 from .collected_run import CollectedRun
 from .curves import make_curves, round_ends, stage_times
@@ -77,9 +79,11 @@ def build_payload(
         tuple[dict, dict[str, Blob]]: For :func:`write_page`.
 
     Raises:
-        FileNotFoundError, ValueError: If a table of detection is missing.
+        FileNotFoundError, ValueError: If a table of detection is missing, or
+            a run is given twice.
     """
     tables = [read_detection_table(folder) for folder in detection]
+    shown_names = short_names([run.record.work_dir for run in runs])
     _fit_neighbors(runs, settings)
     groups: dict[str, list[CollectedRun]] = {}
     for run in runs:
@@ -97,6 +101,7 @@ def build_payload(
             _run_entry(
                 run,
                 f'run{index}',
+                shown_name=shown_names[index],
                 dataset=names[run.data_key],
                 selection=selections[run.data_key],
                 settings=settings,
@@ -170,6 +175,7 @@ def _run_entry(
     run: CollectedRun,
     name: str,
     *,
+    shown_name: str,
     dataset: str,
     selection: Selection | None,
     settings: Settings,
@@ -194,13 +200,14 @@ def _run_entry(
         )
         for r in run.rounds
     ]
-    config = run.config
+    # Of `run.config` settings and paths were changed, to find the images.
+    config = run.config if record.config is None else record.config
     return dict(
         id=name,
-        name=record.name,
+        name=shown_name,
         status=record.status,
         facts=[list(fact) for fact in run_facts(record, run.images)],
-        config_text='' if config is None else config.pretty_text,
+        config_text=_text_of(run, config),
         command=repeat_command(record),
         stages=[list(stage) for stage in stage_times(record.scalars)],
         curves=make_curves(record.scalars),
@@ -213,6 +220,13 @@ def _run_entry(
             settings.num_view_images, settings.num_views, selection
         ),
     )
+
+
+def _text_of(run: CollectedRun, config: Config | None) -> str:
+    """The config, one line a setting; empty where there is none."""
+    if config is None:
+        return ''
+    return run.attempt('no config', lambda: config.pretty_text) or ''
 
 
 def _map_entry(
@@ -268,7 +282,7 @@ def _add_sprites(
     blobs: dict[str, Blob],
 ) -> None:
     """Draw thumbnails as large as what is left of the page allows."""
-    text = json.dumps(payload, ensure_ascii=False).encode()
+    text = json.dumps(payload, ensure_ascii=False).encode(errors='replace')
     packed = sum(
         packed_bytes(np.frombuffer(blob.data, np.uint8))
         for blob in blobs.values()

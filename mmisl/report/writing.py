@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmisl.runs import short_names
+
 from .collected_run import CollectedRun, collect_run
 from .page import write_page
 from .payload import Settings, build_payload
@@ -54,7 +56,7 @@ def write_report(
         )
         for work_dir in work_dirs
     ]
-    names = ', '.join(run.record.name for run in runs)
+    names = ', '.join(short_names(work_dirs))
     payload, blobs = build_payload(
         runs,
         settings,

@@ -1,4 +1,5 @@
 from .checkpoints import find_checkpoint, is_whole
+from .names import short_names
 from .record import RunRecord, read_run
 from .scalars import merge_scalars, read_scalars
 
@@ -9,4 +10,5 @@ __all__ = [
     'merge_scalars',
     'read_run',
     'read_scalars',
+    'short_names',
 ]

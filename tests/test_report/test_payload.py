@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -103,6 +104,69 @@ def test_build_payload__whole_run(tmp_path, root):
     assert len(names) == 11 and all('"<i>&.png' in name for name in names)
     assert dataset['sprites']['sheets'] == ['data0/sheet0']
     assert blobs['data0/sheet0'].mime == 'image/webp'
+
+
+@pytest.mark.parametrize(
+    ('argv', 'world_size', 'command'),
+    [
+        (['a.py', 'c.py', '--resume'], 1, 'python a.py c.py'),
+        (['a.py', '--resume', '--amp', 'c.py'], 1, 'python a.py --amp c.py'),
+        (['a.py', '--resume', 'auto', 'c.py'], 1, 'python a.py c.py'),
+        (['a.py', 'c.py', '--resume=auto'], 1, 'python a.py c.py'),
+        (
+            ['a.py', 'c.py', '--resume', 'x/epoch_3.pth', '--amp'],
+            1,
+            'python a.py c.py --resume x/epoch_3.pth --amp',
+        ),
+        (
+            ['a.py', 'c.py', '--launcher', 'pytorch'],
+            8,
+            'python -m torch.distributed.run --standalone --nproc-per-node 8 '
+            'a.py c.py --launcher pytorch',
+        ),
+        (
+            ['a.py', 'c.py', '--launcher=slurm'],
+            16,
+            'srun --ntasks=16 python a.py c.py --launcher=slurm',
+        ),
+    ],
+)
+def test_build_payload__command_begins_anew_with_as_many_processes(
+    tmp_path, root, argv, world_size, command
+):
+    info = dict(argv=argv, world_size=world_size)
+    folder = write_run(tmp_path / 'run', root, info=info)
+    settings = Settings('none', num_views=0)
+    payload, _ = build(folder, settings=settings)
+    assert payload['runs'][0]['command'] == command
+
+
+def test_build_payload__config_is_that_of_the_run(tmp_path, root):
+    text = CONFIG.replace('{root!r}', "'images'").replace(
+        "type='InstanceDataset'", "type='ResidentDataset', device='cuda'"
+    )
+    folder = write_run(tmp_path / 'run', root, config=text)
+    payload, _ = build(folder, overrides={'train_dataloader.batch_size': 5})
+    (run,) = payload['runs']
+    assert run['warnings'] == []
+    assert "data_root='images'" in run['config_text']
+    assert "type='ResidentDataset'" in run['config_text']
+    assert 'batch_size=4' in run['config_text']
+
+
+def test_build_payload__runs_of_one_name_are_told_apart(tmp_path, root):
+    folders = [write_run(tmp_path / x / 'isl', root) for x in 'ab']
+    settings = Settings('none', num_views=0)
+    runs = build(*folders, settings=settings)[0]['runs']
+    assert [run['name'] for run in runs] == ['a/isl', 'b/isl']
+
+
+def test_build_payload__names_of_bytes_that_are_no_text(tmp_path, root):
+    os.rename(root / CLASSES[0], os.fsencode(root) + b'/one \xff')
+    folder = write_run(tmp_path / os.fsdecode(b'run \xfe'), root)
+    page = write_page(*build(folder), tmp_path / 'page.html')
+    text = page.read_text(encoding='utf-8')
+    assert 'one ?' in text and 'run ?' in text
 
 
 def test_build_payload__runs_over_the_same_images_share_them(tmp_path, root):

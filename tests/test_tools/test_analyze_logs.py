@@ -128,7 +128,10 @@ def test_analyze__writes_nothing_unless_asked(analyze, runs, tmp_path):
             "--keys: no run has logged 'knn/top1'; there are data_time, "
             'epoch, iter, loss, time',
         ),
-        (['{short}', '{short}'], 'WORK_DIR: {short} is given twice'),
+        (
+            ['{short}', '{short}'],
+            '{short} is given twice; name different runs',
+        ),
         (['{short}/gone'], 'there is no work dir {short}/gone'),
         (['{empty}'], '{empty}: nothing is logged yet'),
     ],

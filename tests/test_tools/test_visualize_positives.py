@@ -283,12 +283,6 @@ def test_visualize__one_line_and_a_status(run_tool, others, tmp_path):
     assert line.startswith('error: ') and 'has no mining snapshots' in line
 
 
-def test_read_runs__names_are_the_ends_that_differ(tool):
-    short_names = importlib.import_module('positives.runs').short_names
-    assert short_names([Path('/a/isl'), Path('/a/la')]) == ['isl', 'la']
-    assert short_names([Path('/a/isl'), Path('/b/isl')]) == ['a/isl', 'b/isl']
-
-
 @pytest.mark.parametrize(
     ('mined', 'epoch', 'line'),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmisl.config_check import check_overrides
-from mmisl.runs import read_run
+from mmisl.runs import read_run, short_names
 from mmisl.structures import MiningSnapshot
 
 
@@ -104,24 +103,6 @@ def read_runs(
         _read(work_dir, name, options)
         for work_dir, name in zip(work_dirs, names)
     ]
-
-
-def short_names(work_dirs: Sequence[Path]) -> list[str]:
-    """The shortest ends of paths that differ.
-
-    Raises:
-        ValueError: If a path is given twice.
-    """
-    parts = [path.resolve().parts for path in work_dirs]
-    if twice := [p for p, n in Counter(parts).items() if n > 1]:
-        raise ValueError(
-            f'{Path(*twice[0])} is given twice; name different runs'
-        )
-    for length in range(1, max(map(len, parts)) + 1):
-        names = ['/'.join(part[-length:]) for part in parts]
-        if len(set(names)) == len(names):
-            break
-    return names
 
 
 def match_rounds(
