@@ -15,7 +15,7 @@ from mmisl.ops import (
     nearest_rows,
     share_queries,
 )
-from mmisl.structures import NeighborGraph, ScoredEdges
+from mmisl.structures import MiningSnapshot, NeighborGraph, ScoredEdges
 
 # Pairs whose features are looked up at a time.
 _CHUNK_PAIRS = 2**18
@@ -30,7 +30,7 @@ def graph_edges(
     accepted,
     *,
     round_idx: int,
-    earlier: ScoredEdges | None,
+    earlier: MiningSnapshot | None,
 ) -> ScoredEdges:
     """Edges of a mined graph.
 
@@ -40,8 +40,8 @@ def graph_edges(
         accepted: Edges that this mining added, with ``src < dst`` and
             ``score``.
         round_idx (int): Of the mining.
-        earlier (ScoredEdges, optional): Of the round before, from which the
-            other edges have score and age.
+        earlier (MiningSnapshot, optional): The last one before, from which
+            the other edges have score and age.
 
     Returns:
         ScoredEdges: Ascending by ``src``, then ``dst``; the same on all
@@ -56,12 +56,15 @@ def graph_edges(
     host_src, host_dst = src.int().cpu().numpy(), dst.int().cpu().numpy()
     keys = _keys(host_src, host_dst, num_samples)
     score = np.full(len(keys), np.nan, dtype=np.float32)
-    # An edge of which nothing is known is as old as can be.
-    added = np.zeros(len(keys), dtype=np.uint16)
+    # An edge of which nothing is known is as old as can be: the snapshot
+    # before has all that were there.
+    oldest = 0 if earlier is None else earlier.round + 1
+    added = np.full(len(keys), oldest, dtype=np.uint16)
     if earlier is not None:
-        known = _keys(earlier.src, earlier.dst, num_samples)
-        _fill(score, keys, known, earlier.score)
-        _fill(added, keys, known, earlier.added)
+        old = earlier.edges
+        known = _keys(old.src, old.dst, num_samples)
+        _fill(score, keys, known, old.score)
+        _fill(added, keys, known, old.added)
     new = _keys(
         accepted.src.cpu().numpy(), accepted.dst.cpu().numpy(), num_samples
     )

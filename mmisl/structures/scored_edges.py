@@ -27,7 +27,8 @@ class ScoredEdges:
             of the clusterings that put the two together. NaN if not known.
         cosine: (E,) float32 in [-1, 1], similarity of the two features in
             the round that is described.
-        added: (E,) uint16, round that mined the edge, from 0.
+        added: (E,) uint16, round that mined the edge, from 0; the earliest
+            possible where no snapshot was left of that round.
         directed: Whether ``dst`` is a neighbour of ``src`` alone, as in a
             list of nearest members of clusters, instead of both of each
             other.

@@ -132,7 +132,7 @@ class MiningSnapshotHook(Hook):
             rows,
             summary.accepted,
             round_idx=round_idx,
-            earlier=_earlier_edges(Path(runner.work_dir), round_idx),
+            earlier=_earlier_snapshot(Path(runner.work_dir), round_idx),
         )
         if not self.control:
             return edges, None
@@ -141,8 +141,8 @@ class MiningSnapshotHook(Hook):
         )
 
 
-def _earlier_edges(work_dir: Path, round_idx: int) -> ScoredEdges | None:
-    """Edges of the last snapshot before a round, where it is at hand."""
+def _earlier_snapshot(work_dir: Path, round_idx: int) -> MiningSnapshot | None:
+    """The last snapshot before a round, where it is at hand."""
     if not is_main_process():
         return None
     earlier = [
@@ -153,7 +153,7 @@ def _earlier_edges(work_dir: Path, round_idx: int) -> ScoredEdges | None:
     if not earlier:
         return None
     try:
-        return MiningSnapshot.load(earlier[-1]).edges
+        return MiningSnapshot.load(earlier[-1])
     except ValueError as error:
         # A picture less is no reason to end a run.
         print_log(
