@@ -81,6 +81,8 @@ def _play(
     for number, output in enumerate(outputs, 1):
         with output.open('w') as file:
             os.dup2(file.fileno(), number)
+    # Python's own choice again: the server's would be that of its children.
+    multiprocessing.set_start_method(None, force=True)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
