@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from tiny_run import ROOT, process_context
+from tiny_run import ROOT
+from warm_processes import process_context
 
 from mmisl.datasets import make_digits_textures
 from mmisl.structures import snapshot_path
