@@ -118,6 +118,15 @@ def shown_tiles(row):
     )
 
 
+def expect_tiles(row, expected):
+    """Waits: a round is drawn after its label is shown."""
+    for _ in range(200):
+        if shown_tiles(row) == expected:
+            return
+        row.page.wait_for_timeout(50)
+    assert shown_tiles(row) == expected
+
+
 def shown_anchors(page):
     return page.locator('.anchor-card').evaluate_all(
         'all => all.map(one => +one.dataset.anchor)'
@@ -139,7 +148,7 @@ def test_report__slider_shows_what_was_mined(reported, open_report):
         sync_api.expect(label).to_contain_text(f'round {number}')
         for anchor in shown_anchors(page):
             expected = reported.neighbors(number, anchor)
-            assert shown_tiles(mined_row(page, anchor)) == expected
+            expect_tiles(mined_row(page, anchor), expected)
             compared += len(expected)
     assert compared > 10
 
@@ -163,7 +172,9 @@ def test_report__filter_leaves_wrong_neighbors(reported, open_report):
 
 def test_report__thumbnails_are_the_images(reported, open_report):
     page = open_report(reported.page)
-    page.wait_for_timeout(300)  # sheets are decoded beside the script
+    # Sheets are decoded beside the script.
+    unpainted = page.locator('.anchors canvas:not([data-painted])')
+    sync_api.expect(unpainted).to_have_count(0)
     colours = page.locator('.anchors canvas').evaluate_all(
         """all => all.map(one => {
             const {width, height} = one;
