@@ -36,6 +36,7 @@ DEFAULT_KEYS = (
     'knn/bank_top1',
     'knn/recomputed_top1',
     'mining/purity',
+    'mining/cluster_purity',
     'mining/mean_degree',
 )
 UNKNOWN = '-'

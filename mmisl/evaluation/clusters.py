@@ -29,8 +29,9 @@ def cluster_statistics(
         - ``empty_share``: clusters without a sample, in [0, 1].
         - ``largest_share``: samples in the largest cluster, in [0, 1], the
           worst of the clusterings.
-        - ``purity``: of the first clustering, share of the samples that are
-          of their cluster's most frequent class, in [0, 1].
+        - ``cluster_purity``: of the first clustering, share of the samples
+          that are of their cluster's most frequent class, in [0, 1]. Not the
+          ``purity`` of :func:`graph_statistics`, which is of pairs.
         - ``nmi``: of the first clustering, normalised mutual information
           with the classes (arithmetic mean), in [0, 1].
 
@@ -67,7 +68,7 @@ def cluster_statistics(
     table = torch.bincount(
         first * num_classes + classes, minlength=num_clusters * num_classes
     ).view(num_clusters, num_classes)
-    stats['purity'] = int(table.amax(1).sum()) / len(classes)
+    stats['cluster_purity'] = int(table.amax(1).sum()) / len(classes)
     stats['nmi'] = float(
         normalized_mutual_info_score(classes.numpy(), first.numpy())
     )

@@ -21,6 +21,7 @@ _SKIPPED = {'epoch', 'iter', 'step', ROUND_KEY}
 _CHARTS = {
     'knn/': ('kNN', 'accuracy', '%'),
     'mining/purity': ('Mining', 'purity of edges', 'share'),
+    'mining/cluster_purity': ('Mining', 'purity of clusters', 'share'),
     'mining/mean_degree': ('Mining', 'neighbours per image', ''),
     'mining/max_degree': ('Mining', 'largest degree', ''),
     'mining/num_edges': ('Mining', 'edges', ''),

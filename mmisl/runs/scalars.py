@@ -25,7 +25,7 @@ def read_scalars(path: str | os.PathLike[str]) -> list[dict]:
     lines = Path(path).read_text(encoding='utf-8').splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
+            records.append(_in_words_of_now(json.loads(line)))
         except json.JSONDecodeError as error:
             if number < len(lines):
                 raise ValueError(
@@ -33,6 +33,14 @@ def read_scalars(path: str | os.PathLike[str]) -> list[dict]:
                     'the line'
                 ) from None
     return records
+
+
+def _in_words_of_now(record: dict) -> dict:
+    """A record under the names that numbers have now."""
+    # The purity of clusters was once called as that of edges, another number.
+    if 'mining/num_clusters' in record and 'mining/purity' in record:
+        record['mining/cluster_purity'] = record.pop('mining/purity')
+    return record
 
 
 def merge_scalars(starts: Sequence[Sequence[dict]]) -> list[dict]:

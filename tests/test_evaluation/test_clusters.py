@@ -32,7 +32,7 @@ def test_statistics__purity_and_nmi():
                 votes[label] = votes.get(label, 0) + 1
         correct += max(votes.values(), default=0)
     assert correct == 2 + 2 + 1 + 1
-    assert stats['purity'] == correct / 8
+    assert stats['cluster_purity'] == correct / 8
     expected = normalized_mutual_info_score(LABELS[:8], ROWS[0, :8])
     assert stats['nmi'] == pytest.approx(expected)
     assert 0.3 < expected < 0.9
@@ -40,7 +40,7 @@ def test_statistics__purity_and_nmi():
 
 def test_statistics__no_known_label():
     stats = cluster_statistics(ROWS, NUM_CLUSTERS, torch.full((10,), -1))
-    assert not {'purity', 'nmi'} & set(stats)
+    assert not {'cluster_purity', 'nmi'} & set(stats)
 
 
 def test_statistics__other_number_of_labels():

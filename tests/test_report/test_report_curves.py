@@ -46,6 +46,7 @@ def test_make_curves__what_was_mined_stands_by_topic():
         'mining/edges_accepted': 3,
         'mining/edges_requested': 5,
         'mining/purity': 0.5,
+        'mining/cluster_purity': 0.5,
         'stage/mining_seconds': 3,
         'other/number_of': 2,
         'name': 'text',
@@ -54,11 +55,12 @@ def test_make_curves__what_was_mined_stands_by_topic():
     charts = make_curves([record])
     assert [(chart['group'], chart['title']) for chart in charts] == [
         ('Mining', 'purity of edges'),
+        ('Mining', 'purity of clusters'),
         ('Mining', 'edges of the round'),
         ('GAN', 'gan gap'),
         ('Other', 'number of'),
     ]
-    labels = [series['label'] for series in charts[1]['series']]
+    labels = [series['label'] for series in charts[2]['series']]
     assert labels == ['edges_accepted', 'edges_requested']
 
 

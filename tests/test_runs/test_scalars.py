@@ -24,6 +24,17 @@ def test_read_scalars__broken_line_in_the_middle(tmp_path):
         read_scalars(path)
 
 
+def test_read_scalars__purity_of_clusters_under_its_former_name(tmp_path):
+    clustered = {'mining/num_clusters': 5, 'mining/purity': 0.5, 'step': 1}
+    mined_edges = {'mining/num_edges': 5, 'mining/purity': 0.5, 'step': 1}
+    path = tmp_path / 'scalars.json'
+    path.write_text(f'{json.dumps(clustered)}\n{json.dumps(mined_edges)}\n')
+    first, second = read_scalars(path)
+    assert first['mining/cluster_purity'] == 0.5
+    assert 'mining/purity' not in first
+    assert second == mined_edges
+
+
 def step(epoch, loss):
     return dict(loss=loss, epoch=epoch, iter=2 * epoch, step=2 * epoch)
 
