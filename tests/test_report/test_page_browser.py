@@ -454,15 +454,110 @@ def test_page__without_labels(tmp_path, open_report):
     chosen(page, 30)
 
 
-def test_page__run_that_has_a_round_less(tmp_path, open_report):
+@pytest.fixture(scope='module')
+def unequal():
+    """Its runs mined after epochs 0, 2 and 4, and after 1, 2 and 7."""
     made = MadeReport()
-    made.payload['runs'][1]['rounds'].pop()
-    page = open_report(
-        write_page(made.payload, made.blobs, tmp_path / 'report.html')
-    )
-    assert page.get_by_text('the last one is of round 1').is_visible()
-    assert page.locator('.mined-row[data-run="run1"]').count() == 0
-    assert page.locator('.mined-row[data-run="run0"]').count() == 6
+    for mined, epoch in zip(made.payload['runs'][1]['rounds'], (1, 2, 7)):
+        mined.update(epoch=epoch, label=f'round {mined["round"]} at {epoch}')
+    return made
+
+
+@pytest.fixture(scope='module')
+def unequal_report(unequal, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('unequal')
+    return write_page(unequal.payload, unequal.blobs, folder / 'report.html')
+
+
+def shown_rounds(page, made, anchor):
+    """Number of the round of each run whose neighbours stand there."""
+    found = []
+    for run in (0, 1):
+        row = mined_row(page, anchor, run)
+        tiles = shown_tiles(row) if row.count() else None
+        numbers = [
+            number
+            for number in range(3)
+            if neighbors(made, run, number, anchor) == tiles
+        ]
+        found += numbers or [None]
+    return tuple(found)
+
+
+def test_slider__runs_meet_by_epoch(unequal, unequal_report, open_report):
+    page = open_report(unequal_report)
+    slider = page.locator('.round')
+    assert slider.get_attribute('max') == '4'
+    anchor = shown_anchors(page)[0]
+    # By hand: the last round of each run at or before the epoch.
+    wanted = [
+        (0, (0, None)),
+        (1, (0, 0)),
+        (2, (1, 1)),
+        (4, (2, 1)),
+        (7, (2, 2)),
+    ]
+    for place, (epoch, rounds) in reversed(list(enumerate(wanted))):
+        slider.fill(str(place))
+        label = page.locator('.round-label')
+        sync_api.expect(label).to_have_text(f'epoch {epoch}')
+        dates = page.locator('.round-facts').nth(1)
+        sync_api.expect(dates).to_contain_text(
+            {
+                0: 'Nothing mined by epoch 0; its first is round 0 at 1.',
+                1: 'round 0 at 1',
+                2: 'round 1 at 2',
+                4: 'round 1 at 2 (the newest here at epoch 4)',
+                7: 'round 2 at 7',
+            }[epoch]
+        )
+        assert shown_rounds(page, unequal, anchor) == rounds
+        assert slider.get_attribute('aria-valuetext') == (
+            f'epoch {epoch}; isl: Round {rounds[0]}, after epoch '
+            f'{2 * rounds[0]}; {HOSTILE[1]}: '
+            + {
+                None: 'nothing mined yet',
+                0: 'round 0 at 1',
+                1: 'round 1 at 2',
+                2: 'round 2 at 7',
+            }[rounds[1]]
+        )
+
+
+def test_slider__walks_over_the_rounds_of_the_shown_runs(
+    unequal, unequal_report, open_report
+):
+    page = open_report(unequal_report)
+    slider, label = page.locator('.round'), page.locator('.round-label')
+    anchor = shown_anchors(page)[0]
+    choices = page.locator('.run-choice')
+    # Epoch 7 is no moment of the first run, whose last is epoch 4.
+    choices.nth(1).uncheck()
+    sync_api.expect(label).to_have_text('Round 2, after epoch 4')
+    assert (slider.get_attribute('max'), slider.input_value()) == ('2', '2')
+    assert shown_rounds(page, unequal, anchor) == (2, None)
+    # The epoch that was wanted comes back.
+    choices.nth(1).check()
+    sync_api.expect(label).to_have_text('epoch 7')
+    # Epoch 0 lies before all moments of the second run.
+    slider.fill('0')
+    choices.nth(0).uncheck()
+    sync_api.expect(label).to_have_text('round 0 at 1')
+    assert slider.input_value() == '0'
+    assert shown_rounds(page, unequal, anchor) == (None, 0)
+    choices.nth(1).uncheck()
+    page.get_by_text('No run is chosen.').wait_for()
+    assert slider.get_attribute('max') == '4'
+
+
+def test_map__rounds_of_each_run_by_its_own_epochs(
+    unequal, unequal_report, open_report
+):
+    page = open_report(unequal_report)
+    click_sample(page, unequal, map_canvas(page, 1), 20)
+    rows = chosen(page, 20).locator('.detail-run[data-run="run1"] .row')
+    titles = rows.locator('.row-title span:first-child').all_text_contents()
+    assert titles == ['round 0 at 1', 'round 1 at 2', 'round 2 at 7']
 
 
 def test_page__sentences_in_place_of_what_is_missing(tmp_path, open_report):

@@ -1,4 +1,5 @@
-// Anchors and their mined neighbours, round by round.
+// Anchors and their mined neighbours, round by round. Rounds of several runs
+// meet by time: their numbers count stages of different lengths.
 
 const ANCHORS_PER_PAGE = 6;
 
@@ -8,14 +9,13 @@ class Gallery {
     this.dataset = dataset;
     this.runs = runs;
     this.order = order;
-    this.numbers = roundNumbers(runs);
+    // The end is what training ended with.
+    this.wantedEpoch = Infinity;
     this.page = 0;
     this.chosen = null;
     this.drawing = 0;
     this.slider = this.find('.round');
-    this.slider.max = this.numbers.length - 1;
-    // The last round is what training ended with.
-    this.slider.value = this.numbers.length - 1;
+    this.spanSlider();
     this.listen();
   }
 
@@ -28,10 +28,14 @@ class Gallery {
   }
 
   listen() {
-    this.slider.addEventListener('input', () => this.draw());
+    this.slider.addEventListener('input', () => {
+      this.wantedEpoch = this.epoch;
+      this.draw();
+    });
     this.find('form').addEventListener('change', (event) => {
       if (event.target.type === 'checkbox') {
         this.page = 0;
+        this.spanSlider();
         this.draw();
       }
     });
@@ -64,12 +68,31 @@ class Gallery {
     return this.runs.filter((run) => ids.includes(run.id));
   }
 
-  // [{run, round}], round null for a run that has no such one.
+  // Whose rounds the slider walks over.
+  slidingRuns() {
+    const shown = this.shownRuns();
+    return shown.length === 0 ? this.runs : shown;
+  }
+
+  // All epochs at which these runs mined; it stands at the last of them by
+  // the one that was wanted.
+  spanSlider() {
+    this.epochs = miningEpochs(this.slidingRuns());
+    const place = this.epochs.findLastIndex((one) => one <= this.wantedEpoch);
+    this.slider.max = this.epochs.length - 1;
+    this.slider.value = Math.max(0, place);
+  }
+
+  get epoch() {
+    return this.epochs[this.slider.valueAsNumber];
+  }
+
+  // [{run, round}], round null for a run that has mined nothing yet.
   async columns() {
-    const number = this.numbers[this.slider.valueAsNumber];
+    const { epoch } = this;
     return Promise.all(
       this.shownRuns().map(async (run) => {
-        const spec = run.rounds.find(({ round }) => round === number);
+        const spec = roundBy(run, epoch);
         return { run, round: spec ? await readRound(spec) : null };
       }),
     );
@@ -77,6 +100,9 @@ class Gallery {
 
   // Anchors that the choices leave over, in their order.
   anchors(columns) {
+    if (columns.length === 0) {
+      return [];
+    }
     if (!this.isChecked('.wrong-anchors')) {
       return this.order;
     }
@@ -123,13 +149,19 @@ class Gallery {
   }
 
   sayRound() {
-    const number = this.numbers[this.slider.valueAsNumber];
-    const specs = this.runs
-      .flatMap((run) => run.rounds)
-      .filter(({ round }) => round === number);
-    const labels = [...new Set(specs.map(({ label }) => label))];
-    this.slider.setAttribute('aria-valuetext', labels.join('; '));
-    this.find('.round-label').textContent = labels.join('; ');
+    const { epoch } = this;
+    const runs = this.slidingRuns();
+    const labels = runs.map(
+      (run) => roundBy(run, epoch)?.label ?? 'nothing mined yet',
+    );
+    const areEqual = labels.every((label) => label === labels[0]);
+    const time = areEqual ? labels[0] : `epoch ${epoch}`;
+    const each = runs.map(({ name }, index) => `${name}: ${labels[index]}`);
+    this.find('.round-label').textContent = time;
+    this.slider.setAttribute(
+      'aria-valuetext',
+      areEqual ? time : [time, ...each].join('; '),
+    );
   }
 
   saySpan(anchors, shown) {
@@ -143,7 +175,7 @@ class Gallery {
     if (anchors.length === 0) {
       return this.shownRuns().length === 0
         ? 'No run is chosen.'
-        : 'No anchor has a wrong neighbour in this round.';
+        : 'No anchor has a wrong neighbour here.';
     }
     const first = this.page * ANCHORS_PER_PAGE + 1;
     const last = first + shown.length - 1;
@@ -155,7 +187,14 @@ class Gallery {
     return element(
       'div',
       { class: 'round-facts' },
-      element('p', {}, runName(run)),
+      element(
+        'p',
+        { class: 'round-run' },
+        runName(run),
+        this.runs.length === 1 || round === null
+          ? null
+          : element('span', { class: 'muted' }, this.dateOf(round.spec)),
+      ),
       round === null
         ? element('p', { class: 'muted' }, this.lacking(run))
         : element(
@@ -173,9 +212,16 @@ class Gallery {
     );
   }
 
+  // Of long runs the report has not all rounds, so it speaks of its own.
+  dateOf({ label, epoch }) {
+    return epoch === this.epoch
+      ? label
+      : `${label} (the newest here at epoch ${this.epoch})`;
+  }
+
   lacking(run) {
-    const last = run.rounds.at(-1).round;
-    return `No snapshot of this round; the last one is of round ${last}.`;
+    const { label } = run.rounds[0];
+    return `Nothing mined by epoch ${this.epoch}; its first is ${label}.`;
   }
 
   card(anchor, columns) {

@@ -67,8 +67,13 @@ async function loadRound(spec) {
 
 const readRound = remembered(loadRound);
 
-// Numbers of the rounds that any of the runs has, in order.
-function roundNumbers(runs) {
-  const numbers = runs.flatMap((run) => run.rounds.map(({ round }) => round));
-  return [...new Set(numbers)].sort((a, b) => a - b);
+// Epochs at which any of the runs mined, in order.
+function miningEpochs(runs) {
+  const epochs = runs.flatMap((run) => run.rounds.map(({ epoch }) => epoch));
+  return [...new Set(epochs)].sort((a, b) => a - b);
+}
+
+// The last round that a run mined by an epoch; undefined before its first.
+function roundBy(run, epoch) {
+  return run.rounds.findLast((spec) => spec.epoch <= epoch);
 }
