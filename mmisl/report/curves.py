@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +16,12 @@ MAX_POINTS = 500
 # Logged once per mining stage, so it marks where a round ends.
 ROUND_KEY = 'mining/round'
 _STAGE, _SECONDS = 'stage/', '_seconds'
+# As they follow each other in a round.
+_STAGES = ('encoder', 'validation', 'extraction', 'mining')
 # Counters, and what has a place of its own.
 _SKIPPED = {'epoch', 'iter', 'step', ROUND_KEY}
 # Numbers that are read together, and where they stand.
 _CHARTS = {
-    'knn/': ('kNN', 'accuracy', '%'),
     'mining/purity': ('Mining', 'purity of edges', 'share'),
     'mining/cluster_purity': ('Mining', 'purity of clusters', 'share'),
     'mining/mean_degree': ('Mining', 'neighbours per image', ''),
@@ -32,6 +34,7 @@ _CHARTS = {
     'mining/seconds': ('Mining', 'time', 's'),
     'mining/gan_': ('GAN', '', ''),
     'mining/proxy_': ('GAN', '', ''),
+    'mining/proxies_': ('GAN', '', ''),
     'mining/': ('Mining', '', ''),
     'lr': ('Speed', 'learning rate', ''),
     'momentum': ('Speed', 'momentum', ''),
@@ -40,22 +43,37 @@ _CHARTS = {
     'memory': ('Speed', 'memory of the GPU', 'MB'),
 }
 _ORDER = ('Loss', 'kNN', 'Mining', 'GAN', 'Speed')
+_TOP = re.compile(r'knn/(.*)_top(\d+)')
+# What tells how a run went, and is shown at once: the others have to be
+# asked for.
+_MAIN = {
+    ('Loss', 'loss'),
+    ('kNN', 'kNN top-1 accuracy'),
+    ('Mining', 'purity of edges'),
+    ('Mining', 'purity of clusters'),
+    ('Mining', 'neighbours per image'),
+    ('Mining', 'largest degree'),
+    ('Mining', 'hubs'),
+}
 
 
 def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """All numbers over encoder epochs, as charts.
 
     Values of one epoch, such as the losses of its iterations, are averaged;
-    of more than 500 epochs 500 are kept, evenly spread. Losses share a chart,
-    and so do scores of kNN; every other number has its own.
+    of more than 500 epochs 500 are kept, evenly spread. Accuracies of kNN
+    among as many predictions share a chart, and so do kinds of edges and
+    times of an iteration; every other number, such as a term of the loss,
+    has its own.
 
     Args:
         scalars (Sequence[dict]): Log records. The epoch of a record is its
             ``epoch``, or its ``step`` if it has none, as for validations.
 
     Returns:
-        list[dict]: ``group``, ``title``, ``unit`` and ``series``, of which
-        each has ``label``, ``x`` and ``y``; NaN and infinity are None.
+        list[dict]: ``group``, ``title``, ``unit``, ``main``, whether it is
+        one of the few that tell how a run went, and ``series``, of which each
+        has ``label``, ``x`` and ``y``; NaN and infinity are None.
     """
     charts: dict[tuple[str, str], dict[str, Any]] = {}
     means = _means(scalars)
@@ -64,13 +82,19 @@ def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         group, title, unit = _place(key)
         chart = charts.setdefault(
             (group, title),
-            dict(group=group, title=title, unit=unit, series=[]),
+            dict(
+                group=group,
+                title=title,
+                unit=unit,
+                main=(group, title) in _MAIN,
+                series=[],
+            ),
         )
         epochs = sorted(values)
         kept = [epochs[i] for i in spread_evenly(len(epochs), MAX_POINTS)]
         chart['series'].append(
             dict(
-                label=key.rpartition('/')[2],
+                label=_label(key),
                 x=kept,
                 y=[_finite(values[epoch]) for epoch in kept],
             )
@@ -88,8 +112,8 @@ def stage_times(
 ) -> list[tuple[str, float, int]]:
     """Seconds of every kind of stage, and how many there were.
 
-    Without records of stages, as of a run of an earlier version, only
-    mining is known.
+    They stand in the order of a round, other kinds last. Without records of
+    stages, as of a run of an earlier version, only mining is known.
     """
     seconds = defaultdict(list)
     for record in scalars:
@@ -101,7 +125,9 @@ def stage_times(
         mined = [r['mining/seconds'] for r in scalars if 'mining/seconds' in r]
         if mined:
             seconds['mining'] = [float(value) for value in mined]
-    return [(name, sum(v), len(v)) for name, v in seconds.items()]
+    known = [name for name in _STAGES if name in seconds]
+    names = dict.fromkeys([*known, *seconds])
+    return [(name, sum(seconds[name]), len(seconds[name])) for name in names]
 
 
 def _means(
@@ -126,11 +152,19 @@ def _place(key: str) -> tuple[str, str, str]:
     """Group, title and unit of the chart that a number belongs to."""
     prefix, _, name = key.rpartition('/')
     if not prefix and 'loss' in name:
-        return 'Loss', 'loss', ''
+        return 'Loss', name.replace('_', ' '), ''
+    if top := _TOP.fullmatch(key):
+        return 'kNN', f'kNN top-{top[2]} accuracy', '%'
     for begin, (group, title, unit) in _CHARTS.items():
         if key == begin or begin[-1] in '/_' and key.startswith(begin):
             return group, title or name.replace('_', ' '), unit
     return (prefix or 'Other').capitalize(), name.replace('_', ' '), ''
+
+
+def _label(key: str) -> str:
+    """Of a number among those of its chart."""
+    top = _TOP.fullmatch(key)
+    return top[1] if top else key.rpartition('/')[2]
 
 
 def _rank(key: str) -> tuple[int, int, str]:

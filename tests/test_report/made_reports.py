@@ -61,8 +61,14 @@ def neighbor_rows(rng, labels, width, pure):
     return rows
 
 
-def curve(group, title, series, unit=''):
-    return {'group': group, 'title': title, 'unit': unit, 'series': series}
+def curve(group, title, series, unit='', main=True):
+    return {
+        'group': group,
+        'title': title,
+        'unit': unit,
+        'main': main,
+        'series': series,
+    }
 
 
 def line(label, x, y):
@@ -170,6 +176,7 @@ class MadeReport:
             ],
             'config_text': f'name = {HOSTILE[1]!r}\n',
             'command': f"python tools/train.py 'a {HOSTILE[3]}.py'",
+            'command_note': f'The config is {HOSTILE[0]}.' if index else '',
             'stages': [['encoder', 7384.2, 4], ['mining', 3.21 + index, 3]],
             'curves': [
                 curve('Loss', 'loss', [line('loss', epochs, loss)]),
@@ -178,6 +185,16 @@ class MadeReport:
                     'top-1',
                     [line('bank', [2.0, 4.0], [0.25 + index / 8, 0.5])],
                     'accuracy',
+                ),
+                curve(
+                    'Loss', HOSTILE[2], [line('a', epochs, loss)], '', False
+                ),
+                curve('Speed', 'rate', [line('lr', epochs, loss)], 's', False),
+                # Of the second run alone.
+                *(
+                    [curve('Loss', 'b', [line('b', epochs, loss)], '', False)]
+                    if index
+                    else []
                 ),
             ],
             'round_ends': [2.0, 4.0],

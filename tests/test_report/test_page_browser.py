@@ -363,9 +363,10 @@ def test_curves__lines_and_numbers_of_both_runs(report, open_report):
     labels = chart.locator('.u-series .u-label').all_text_contents()
     assert labels == ['epoch', 'isl', HOSTILE[1]]
     chart.locator('summary').click()
-    rows = chart.locator('tbody tr').all()
-    cells = [row.locator('th, td').all_text_contents() for row in rows]
-    table = [one for one in cells if len(one) == 3]
+    # It is made when its event has come.
+    rows = chart.locator('table.numbers tbody tr')
+    rows.first.wait_for()
+    table = [row.locator('th, td').all_text_contents() for row in rows.all()]
     # Written out by hand from MadeReport.run.
     assert table == [
         ['1', '4', '3'],
@@ -373,6 +374,50 @@ def test_curves__lines_and_numbers_of_both_runs(report, open_report):
         ['3', '2.5', '2.5'],
         ['4', '2.125', '–'],
     ]
+
+
+def test_curves__more_are_unfolded_by_group(report, open_report):
+    page = open_report(report)
+    box = page.locator('#curves')
+    figures = box.locator('.chart-grid').first.locator('figcaption')
+    assert figures.all_text_contents() == ['loss', 'top-1 accuracy']
+    more = box.locator('.more-curves')
+    more.scroll_into_view_if_needed()
+    box.locator('figure.chart canvas').nth(1).wait_for()
+    # Nothing is drawn before it is asked for.
+    assert more.locator('canvas').count() == 0
+    summary = more.locator(':scope > summary')
+    assert summary.text_content() == 'More curves (3)'
+    summary.click()
+    assert more.locator('h3').all_text_contents() == ['Loss', 'Speed']
+    loss = more.locator('.chart-grid').first
+    assert loss.locator('figcaption').all_text_contents() == [HOSTILE[2], 'b']
+    # A line that one run alone has is named after it.
+    labels = loss.locator('figure').nth(1).locator('.u-label')
+    labels.nth(1).wait_for()
+    assert labels.all_text_contents() == ['epoch', HOSTILE[1]]
+    canvas = loss.locator('canvas').first
+    canvas.wait_for()
+    width = canvas.bounding_box()['width']
+    assert width > 200
+    summary.click()
+    sync_api.expect(canvas).to_be_hidden()
+    summary.click()
+    sync_api.expect(canvas).to_be_visible()
+    assert canvas.bounding_box()['width'] == width
+
+
+def test_curves__others_are_open_where_there_is_no_main_one(
+    tmp_path, open_report
+):
+    made = MadeReport(num_runs=1)
+    run = made.payload['runs'][0]
+    run['curves'] = [one for one in run['curves'] if not one['main']]
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    assert page.locator('figure.chart').count() == 2
+    assert page.locator('figure.chart').last.is_visible()
 
 
 def test_curves__a_line_is_hidden_by_keyboard(report, open_report):

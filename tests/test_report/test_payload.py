@@ -80,8 +80,8 @@ def test_build_payload__whole_run(tmp_path, root):
     assert run['round_ends'] == [2.0, 4.0]
     assert [chart['title'] for chart in run['curves']] == [
         'loss',
-        'accuracy',
-        'purity of edges',
+        'kNN top-1 accuracy',
+        'purity',
         'time',
     ]
     labels = [mined['label'] for mined in run['rounds']]

@@ -23,20 +23,35 @@ def test_make_curves__mean_of_an_epoch():
             {'knn/bank_top1': 50.0, 'step': 2},
         ]
     )
-    assert charts['loss']['group'] == 'Loss'
-    assert charts['loss']['series'] == [
-        dict(label='loss', x=[1.0, 2.0], y=[3.0, None]),
-        dict(label='loss_a', x=[1.0], y=[1.5]),
-    ]
+    assert charts['loss'] == dict(
+        group='Loss',
+        title='loss',
+        unit='',
+        main=True,
+        series=[dict(label='loss', x=[1.0, 2.0], y=[3.0, None])],
+    )
+    assert charts['loss a'] == dict(
+        group='Loss',
+        title='loss a',
+        unit='',
+        main=False,
+        series=[dict(label='loss_a', x=[1.0], y=[1.5])],
+    )
     (series,) = charts['learning rate']['series']
     assert series['y'] == [pytest.approx(0.2)]
-    assert charts['accuracy'] == dict(
+    assert charts['kNN top-1 accuracy'] == dict(
         group='kNN',
-        title='accuracy',
+        title='kNN top-1 accuracy',
         unit='%',
-        series=[dict(label='bank_top1', x=[2.0], y=[50.0])],
+        main=True,
+        series=[dict(label='bank', x=[2.0], y=[50.0])],
     )
-    assert set(charts) == {'loss', 'learning rate', 'accuracy'}
+    assert list(charts) == [
+        'loss',
+        'loss a',
+        'kNN top-1 accuracy',
+        'learning rate',
+    ]
 
 
 def test_make_curves__what_was_mined_stands_by_topic():
@@ -62,6 +77,45 @@ def test_make_curves__what_was_mined_stands_by_topic():
     ]
     labels = [series['label'] for series in charts[2]['series']]
     assert labels == ['edges_accepted', 'edges_requested']
+
+
+def test_make_curves__few_tell_the_story():
+    record = {
+        'loss': 1.0,
+        'loss_a': 1.0,
+        'lr': 0.1,
+        'knn/bank_top1': 9.0,
+        'knn/bank_top10': 10.0,
+        'knn/recomputed_top1': 8.0,
+        'mining/purity': 0.5,
+        'mining/mean_degree': 3.0,
+        'mining/max_degree': 6,
+        'mining/num_hubs': 2,
+        'mining/num_edges': 30,
+        'mining/gan_gap': 0.5,
+        'step': 1,
+    }
+    charts = make_curves([record])
+    shown = {
+        chart['title']: [series['label'] for series in chart['series']]
+        for chart in charts
+        if chart['main']
+    }
+    assert shown == {
+        'loss': ['loss'],
+        'kNN top-1 accuracy': ['bank', 'recomputed'],
+        'purity': ['purity'],
+        'neighbours per image': ['mean_degree'],
+        'largest degree': ['max_degree'],
+        'hubs': ['num_hubs'],
+    }
+    assert [chart['title'] for chart in charts if not chart['main']] == [
+        'loss a',
+        'kNN top-10 accuracy',
+        'edges',
+        'gan gap',
+        'learning rate',
+    ]
 
 
 def test_make_curves__thinned_out():
@@ -95,8 +149,15 @@ def test_stage_times__summed_by_kind():
         {'stage/encoder_seconds': 2.5, 'stage/round': 0, 'step': 1},
         {'stage/encoder_seconds': 3.5, 'stage/round': 0, 'step': 2},
         {'stage/mining_seconds': 1.0, 'stage/round': 0, 'step': 2},
+        {'stage/naming_seconds': 0.25, 'stage/round': 0, 'step': 2},
+        {'stage/validation_seconds': 2.0, 'stage/round': 0, 'step': 2},
         {'mining/seconds': 0.5, 'step': 2},
     ]
-    assert stage_times(scalars) == [('encoder', 6.0, 2), ('mining', 1.0, 1)]
-    assert stage_times(scalars[3:]) == [('mining', 0.5, 1)]
+    assert stage_times(scalars) == [
+        ('encoder', 6.0, 2),
+        ('validation', 2.0, 1),
+        ('mining', 1.0, 1),
+        ('naming', 0.25, 1),
+    ]
+    assert stage_times(scalars[5:]) == [('mining', 0.5, 1)]
     assert stage_times([]) == []

@@ -10,14 +10,14 @@ const DASHES = [
   { dash: [10, 4, 2, 4], border: 'double' },
 ];
 
-// Curves of the same name of all runs: [{group, title, unit, lines}].
+// Curves of the same name of all runs: [{group, title, unit, main, lines}].
 function mergeCurves(runs) {
   const charts = new Map();
   for (const run of runs) {
-    for (const { group, title, unit, series } of run.curves) {
+    for (const { group, title, unit, main, series } of run.curves) {
       const key = JSON.stringify([group, title]);
       if (!charts.has(key)) {
-        charts.set(key, { group, title, unit, lines: [] });
+        charts.set(key, { group, title, unit, main, lines: [] });
       }
       series.forEach((one, index) =>
         charts.get(key).lines.push({ run, index, ...one }),
@@ -27,9 +27,10 @@ function mergeCurves(runs) {
   return [...charts.values()];
 }
 
-// Names what the lines of a chart do not have in common.
+// Names what tells the lines of a chart apart, and always the run where the
+// report has several.
 function lineLabels(lines) {
-  const oneRun = lines.every(({ run }) => run === lines[0].run);
+  const oneRun = payload.runs.length === 1;
   const oneLabel = lines.every(({ label }) => label === lines[0].label);
   return lines.map(({ run, label }) => {
     if (oneRun) {
@@ -67,6 +68,8 @@ function roundEnds(epochs) {
         const { left, top, width, height } = plot.bbox;
         ctx.save();
         ctx.strokeStyle = cssColor('--muted');
+        // Clustering has a round an epoch, whose lines may not hide the curve.
+        ctx.globalAlpha = 0.5;
         ctx.setLineDash([2 * devicePixelRatio, 4 * devicePixelRatio]);
         ctx.lineWidth = devicePixelRatio;
         ctx.beginPath();
@@ -84,10 +87,22 @@ function roundEnds(epochs) {
   };
 }
 
-function axis(label, size) {
+// 0, which most runs have of hubs all the time, would be drawn over 0 ... 100.
+function valueRange(_, least, most) {
+  if (least === null) {
+    return [null, null];
+  }
+  return least === 0 && most === 0
+    ? [0, 1]
+    : uPlot.rangeNum(least, most, 0.1, true);
+}
+
+// Between the numbers of an axis: there are no halves of an epoch.
+const EPOCH_STEPS = [1, 10, 100, 1000].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
+
+function axis(options) {
   return {
-    label,
-    size,
+    ...options,
     values: (_, ticks) => ticks.map(formatNumber),
     stroke: () => cssColor('--muted'),
     font: '12px system-ui, sans-serif',
@@ -129,17 +144,20 @@ function makeSwitches(plot) {
   });
 }
 
-function drawChart(host, chart, runs) {
+function drawChart(host, chart) {
   const data = uPlot.join(chart.lines.map(({ x, y }) => [x, y]));
   const labels = lineLabels(chart.lines);
-  const epochs = [...new Set(runs.flatMap((run) => run.round_ends))];
+  const ends = chart.lines.flatMap(({ run }) => run.round_ends);
   const plot = new uPlot(
     {
       width: host.clientWidth,
       height: CHART_HEIGHT,
-      scales: { x: { time: false } },
+      scales: { x: { time: false }, y: { range: valueRange } },
       cursor: { y: false },
-      axes: [axis('epoch', 28), axis(chart.unit || null, 60)],
+      axes: [
+        axis({ label: 'epoch', size: 28, incrs: EPOCH_STEPS }),
+        axis({ size: 60 }),
+      ],
       series: [
         { label: 'epoch', value: (_, value) => formatNumber(value) },
         ...chart.lines.map((line, index) => ({
@@ -158,7 +176,7 @@ function drawChart(host, chart, runs) {
             index === 0 ? 'solid' : dashOf(chart.lines[index - 1]).border,
         },
       },
-      plugins: [roundEnds(epochs)],
+      plugins: [roundEnds([...new Set(ends)])],
     },
     data,
     host,
@@ -231,7 +249,7 @@ function tableDetails(chart) {
   return details;
 }
 
-function showChart(host, chart, runs) {
+function showChart(host, chart) {
   const canvas = element('div', { class: 'chart-canvas' });
   const unit = chart.unit ? ` ${chart.unit}` : '';
   const figure = element(
@@ -240,7 +258,6 @@ function showChart(host, chart, runs) {
     element(
       'figcaption',
       {},
-      element('span', { class: 'chart-group' }, chart.group),
       chart.title,
       element('span', { class: 'muted' }, unit),
     ),
@@ -248,11 +265,35 @@ function showChart(host, chart, runs) {
     tableDetails(chart),
   );
   host.append(figure);
-  whenNear(figure, () => drawChart(canvas, chart, runs));
+  whenNear(figure, () => drawChart(canvas, chart));
+}
+
+function chartGrid(charts) {
+  const grid = element('div', { class: 'chart-grid' });
+  charts.forEach((chart) => showChart(grid, chart));
+  return grid;
+}
+
+// What has to be asked for, by its groups; drawn when it is unfolded.
+function moreCurves(charts, isOpen) {
+  const groups = [...new Set(charts.map(({ group }) => group))];
+  return element(
+    'details',
+    { class: 'more-curves', open: isOpen },
+    element('summary', {}, `More curves (${charts.length})`),
+    ...groups.flatMap((name) => [
+      element('h3', {}, name),
+      chartGrid(charts.filter(({ group }) => group === name)),
+    ]),
+  );
 }
 
 function showCharts(host, runs) {
-  for (const chart of mergeCurves(runs)) {
-    showChart(host, chart, runs);
+  const charts = mergeCurves(runs);
+  const main = charts.filter((chart) => chart.main);
+  const more = charts.filter((chart) => !chart.main);
+  host.append(chartGrid(main));
+  if (more.length > 0) {
+    host.append(moreCurves(more, main.length === 0));
   }
 }
