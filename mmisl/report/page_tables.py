@@ -31,12 +31,15 @@ class StageCell:
     Args:
         seconds (float): All stages of the kind together.
         count (int): Number of stages.
-        share (float): Of the longest time in the table, for a bar.
+        share (float | None): Of the time of all stages of the run; None
+            where no other kind was timed.
+        width (float): Of the longest run, for a bar.
     """
 
     seconds: float
     count: int
-    share: float
+    share: float | None
+    width: float
 
 
 def fact_rows(runs: Sequence[Run]) -> list[FactRow]:
@@ -53,23 +56,35 @@ def stage_rows(
     runs: Sequence[Run],
 ) -> list[tuple[str, list[StageCell | None]]]:
     """Times of all runs, a row for each kind of stage."""
-    tables = [
-        {name: (seconds, count) for name, seconds, count in run['stages']}
-        for run in runs
-    ]
-    times = [seconds for table in tables for seconds, _ in table.values()]
-    longest = max(times, default=0) or 1
-    return [
-        (
-            name,
-            [
-                StageCell(*table[name], table[name][0] / longest)
-                if name in table
-                else None
-                for table in tables
-            ],
+    sums = [_stage_seconds(run) for run in runs]
+    longest = max(sums, default=0) or 1
+    tables = []
+    for run, total in zip(runs, stage_totals(runs)):
+        tables.append(
+            {
+                name: StageCell(
+                    seconds,
+                    count,
+                    share=None if total is None else seconds / (total or 1),
+                    width=seconds / longest,
+                )
+                for name, seconds, count in run['stages']
+            }
         )
+    return [
+        (name, [table.get(name) for table in tables])
         for name in _union(tables)
+    ]
+
+
+def stage_totals(runs: Sequence[Run]) -> list[float | None]:
+    """Seconds of all stages of each run.
+
+    None for a run of which one kind alone was timed: what the others took is
+    not known.
+    """
+    return [
+        _stage_seconds(run) if len(run['stages']) > 1 else None for run in runs
     ]
 
 
@@ -97,6 +112,10 @@ def format_seconds(seconds: float) -> str:
 def is_picture(uri: str) -> bool:
     """Whether a link is a picture inside the page, and no address."""
     return uri.startswith('data:image/')
+
+
+def _stage_seconds(run: Run) -> float:
+    return sum(seconds for _, seconds, _ in run['stages'])
 
 
 def _union(tables: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -15,11 +15,13 @@ from mmisl.report import page_assets
 from mmisl.report.page import Blob, embed_json, write_page
 from mmisl.report.page_blobs import encode_blob
 from mmisl.report.page_tables import (
+    StageCell,
     fact_rows,
     format_seconds,
     is_picture,
     runs_by_dataset,
     stage_rows,
+    stage_totals,
 )
 
 
@@ -194,15 +196,26 @@ def test_fact_rows__union_of_labels():
     ]
 
 
-def test_stage_rows__share_of_the_longest():
+def test_stage_rows__share_of_the_run_and_of_the_longest():
     runs = [
-        {'stages': [['encoder', 8.0, 2]]},
-        {'stages': [['encoder', 4.0, 1], ['mining', 0.0, 1]]},
+        {'stages': [['encoder', 6.0, 2], ['mining', 2.0, 1]]},
+        {'stages': [['mining', 0.0, 1], ['encoder', 4.0, 1]]},
+        {'stages': [['mining', 2.0, 3]]},
     ]
-    (_, (one, two)), (name, (none, zero)) = stage_rows(runs)
-    assert (one.seconds, one.count, one.share) == (8.0, 2, 1.0)
-    assert two.share == 0.5
-    assert (name, none, zero.share) == ('mining', None, 0.0)
+    (first, encoder), (second, mining) = stage_rows(runs)
+    assert (first, second) == ('encoder', 'mining')
+    assert encoder == [
+        StageCell(6.0, 2, share=0.75, width=0.75),
+        StageCell(4.0, 1, share=1.0, width=0.5),
+        None,
+    ]
+    # What the other stages of the last run took is not known.
+    assert mining == [
+        StageCell(2.0, 1, share=0.25, width=0.25),
+        StageCell(0.0, 1, share=0.0, width=0.0),
+        StageCell(2.0, 3, share=None, width=0.25),
+    ]
+    assert stage_totals(runs) == [8.0, 4.0, None]
     assert stage_rows([{'stages': []}]) == []
 
 
