@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -31,7 +33,7 @@ def run_facts(
         'method': _short(model.get('type')),
         'backbone': _describe_part(model.get('backbone')),
         'miner': _short((model.get('miner') or {}).get('type')),
-        'config': info.get('config') or cfg.filename,
+        'config': info.get('config') or _describe_dumped(record),
         'seed': info.get('seed', (cfg.get('randomness') or {}).get('seed')),
         'images': None if images is None else f'{len(images):,}',
         'classes': _describe_classes(images),
@@ -53,15 +55,28 @@ def repeat_command(record: RunRecord) -> str:
     """The command line that trains the same again, from its beginning.
 
     Without a record of the one that was given it trains from the config that
-    the run has left; empty where that is missing, too.
+    the run has left, see :func:`command_note`; empty where that is missing,
+    too.
     """
     argv = record.info.get('argv')
     if argv:
         return shlex.join([*_launcher(record.info), *_without_resume(argv)])
-    if record.config is None:
+    dumped = _dumped_config(record)
+    if dumped is None:
         return ''
-    return shlex.join(
-        ['python', 'tools/train.py', str(record.config.filename)]
+    path = record.work_dir / dumped
+    return shlex.join(['python', 'tools/train.py', str(path)])
+
+
+def command_note(record: RunRecord) -> str:
+    """What to know before that command is given; mostly nothing."""
+    dumped = _dumped_config(record)
+    if record.info.get('argv') or dumped is None:
+        return ''
+    return (
+        'The run has left no run.json with the command that was given, so '
+        f'this one trains from the config that it has dumped: {dumped} in '
+        'its work dir, whose path has to be changed where that lies elsewhere.'
     )
 
 
@@ -92,6 +107,18 @@ def _without_resume(argv: Sequence[Any]) -> list[str]:
         if kept[-2:] == ['--resume', 'auto'] or word == '--resume=auto':
             del kept[-1 - (word == 'auto') :]
     return kept[:-1]
+
+
+def _dumped_config(record: RunRecord) -> Path | None:
+    """The config that was read, below the work dir."""
+    if record.config is None:
+        return None
+    return Path(os.path.relpath(record.config.filename, record.work_dir))
+
+
+def _describe_dumped(record: RunRecord) -> str | None:
+    dumped = _dumped_config(record)
+    return None if dumped is None else f'{dumped} in the work dir'
 
 
 def _short(name: Any) -> str | None:

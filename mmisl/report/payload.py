@@ -20,7 +20,7 @@ from .collected_run import CollectedRun
 from .curves import make_curves, round_ends, stage_times
 from .detection_tables import read_detection_table
 from .embedding import make_map
-from .facts import repeat_command, run_facts
+from .facts import command_note, repeat_command, run_facts
 from .gallery import fit_rounds, packed_bytes
 from .page_blobs import Blob
 from .selection import Selection, select_images
@@ -209,6 +209,7 @@ def _run_entry(
         facts=[list(fact) for fact in run_facts(record, run.images)],
         config_text=_text_of(run, config),
         command=repeat_command(record),
+        command_note=command_note(record),
         stages=[list(stage) for stage in stage_times(record.scalars)],
         curves=make_curves(record.scalars),
         round_ends=round_ends(record.scalars),

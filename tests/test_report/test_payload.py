@@ -75,6 +75,7 @@ def test_build_payload__whole_run(tmp_path, root):
     assert run['command'] == (
         "python tools/train.py 'my configs/x.py' --seed 3"
     )
+    assert facts['config'] == 'my configs/x.py' and run['command_note'] == ''
     assert 'ResNet_CIFAR' in run['config_text']
     assert run['stages'] == [['mining', 3.0, 2]]
     assert run['round_ends'] == [2.0, 4.0]
@@ -199,7 +200,7 @@ def test_build_payload__without_anything_but_a_log(tmp_path):
     ]
     assert payload['datasets']['data0']['num_images'] == 0
     assert (run['rounds'], run['map'], run['views']) == ([], None, [])
-    assert run['command'] == '' and blobs == {}
+    assert run['command'] == run['command_note'] == '' and blobs == {}
     write_page(payload, blobs, tmp_path / 'x.html')
 
 
@@ -230,8 +231,18 @@ def test_build_payload__relative_folder_from_anywhere(
     (tmp_path / 'far' / 'away').mkdir(parents=True)
     monkeypatch.chdir(tmp_path / 'far' / 'away')
     payload, _ = build(Path('../../work_dirs/run'))
-    assert payload['runs'][0]['warnings'] == []
+    (run,) = payload['runs']
+    assert run['warnings'] == []
     assert payload['datasets']['data0']['sprites'] is not None
+    # Nothing tells where the run lies but what the reader has given.
+    dumped = f'{START}/vis_data/config.py'
+    assert dict(run['facts'])['config'] == f'{dumped} in the work dir'
+    assert run['command'] == (
+        f'python tools/train.py ../../work_dirs/run/{dumped}'
+    )
+    assert f'{dumped} in its work dir' in run['command_note']
+    assert "data_root='images'" in run['config_text']
+    assert str(tmp_path) not in json.dumps(payload['runs'])
 
 
 def test_build_payload__broken_images(tmp_path, root):
