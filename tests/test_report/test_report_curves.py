@@ -104,7 +104,7 @@ def test_make_curves__few_tell_the_story():
     assert shown == {
         'loss': ['loss'],
         'kNN top-1 accuracy': ['bank', 'recomputed'],
-        'purity': ['purity'],
+        'purity of edges': ['purity'],
         'neighbours per image': ['mean_degree'],
         'largest degree': ['max_degree'],
         'hubs': ['num_hubs'],
