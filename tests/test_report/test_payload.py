@@ -82,7 +82,7 @@ def test_build_payload__whole_run(tmp_path, root):
     assert [chart['title'] for chart in run['curves']] == [
         'loss',
         'kNN top-1 accuracy',
-        'purity',
+        'purity of edges',
         'time',
     ]
     labels = [mined['label'] for mined in run['rounds']]

@@ -84,17 +84,22 @@ def score_features(
 
 
 def last_stage(folder: Path) -> dict[str, float]:
-    """Purity and neighbours of what a run has mined last, if anything."""
+    """Purity and NMI of what a run has mined last, if anything.
+
+    The purity is that of edges, or of clusters where those were found: the
+    table says so.
+    """
     records = []
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
         records += [r for r in read_scalars(path) if 'mining/round' in r]
     if not records:
         return {}
     last = max(records, key=lambda record: record['mining/round'])
+    names = dict(purity='purity', cluster_purity='purity', nmi='nmi')
     return {
-        name: last[f'mining/{name}']
-        for name in ('purity', 'nmi')
-        if f'mining/{name}' in last
+        name: last[f'mining/{logged}']
+        for logged, name in names.items()
+        if f'mining/{logged}' in last
     }
 
 
