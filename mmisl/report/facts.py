@@ -38,7 +38,7 @@ def run_facts(
         'images': None if images is None else f'{len(images):,}',
         'classes': _describe_classes(images),
         'rounds': train_cfg.get('max_rounds'),
-        'epochs': _describe_epochs(record),
+        f'{record.unit}s': _describe_epochs(record),
         'batch size': (cfg.get('train_dataloader') or {}).get('batch_size'),
         'processes': info.get('world_size'),
         'started': info.get('started'),

@@ -40,8 +40,14 @@ class RunRecord:
     checkpoint: Path | None
 
     @property
+    def unit(self) -> str:
+        """What the loop counts, ``'epoch'`` or ``'iteration'``."""
+        train_cfg = (self.config or {}).get('train_cfg') or {}
+        return 'iteration' if 'max_iters' in train_cfg else 'epoch'
+
+    @property
     def epochs_done(self) -> int:
-        """Encoder epochs in the newest checkpoint, or else as logged."""
+        """Units in the newest checkpoint, or else as logged."""
         if self.checkpoint is not None:
             step = step_of(self.checkpoint)
             if step is not None:
@@ -50,12 +56,12 @@ class RunRecord:
 
     @property
     def epochs_planned(self) -> int | None:
-        """Encoder epochs that the config asks for, None if not known."""
+        """Units that the config asks for, None if not known."""
         train_cfg = self.config.get('train_cfg') if self.config else None
         if not train_cfg:
             return None
         if 'max_rounds' not in train_cfg:
-            return train_cfg.get('max_epochs')
+            return train_cfg.get('max_epochs', train_cfg.get('max_iters'))
         encoder = train_cfg['encoder']
         later = encoder['max_epochs']
         first = encoder.get('first_epochs', later)
@@ -66,10 +72,10 @@ class RunRecord:
         """In words: finished, or how far it came."""
         done, planned = self.epochs_done, self.epochs_planned
         if planned is None:
-            return f'{done} epochs'
+            return f'{done} {self.unit}s'
         if done >= planned:
             return 'finished'
-        return f'stopped after epoch {done} of {planned}'
+        return f'stopped after {self.unit} {done} of {planned}'
 
 
 def read_run(work_dir: str | os.PathLike[str]) -> RunRecord:

@@ -54,6 +54,15 @@ def test_read_run__of_epochs_without_rounds(tmp_path):
     assert read_run(tmp_path).status == 'stopped after epoch 3 of 5'
 
 
+def test_read_run__of_iterations(tmp_path):
+    loop = dict(type='IterBasedTrainLoop', max_iters=900, val_interval=300)
+    logged = [dict(loss=1.0, iter=300, step=300), dict(score=1.0, step=300)]
+    write_start(tmp_path, '20260101_1', logged, train_cfg=loop)
+    assert read_run(tmp_path).status == 'stopped after iteration 300 of 900'
+    torch.save({}, tmp_path / 'iter_900.pth')
+    assert read_run(tmp_path).status == 'finished'
+
+
 def test_read_run__died_before_anything_was_whole(tmp_path):
     write_start(tmp_path, '20260101_1', [])
     start = tmp_path / '20260101_1'
