@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from .nearest_rows import nearest_rows
 from .sharded_rows import ShardedRows
+
+# Products held at a time, in double precision: 32 MiB.
+_PRODUCTS = 2**22
 
 
 @torch.no_grad()
@@ -60,23 +66,86 @@ def _of_one_clustering(
     # Zeros in the rows of other ranks, so that a sum puts them together.
     best = torch.zeros(len(assignment), k, device=feats.device)
     member = torch.zeros_like(best, dtype=torch.int64)
-    count = torch.bincount(assignment)
-    groups = assignment.argsort(stable=True).split(count.tolist())
-    # All ranks take equally many steps: rows of shards travel in each.
-    for first in range(0, len(groups), get_world_size()):
-        place = first + get_rank()
-        rows = groups[place] if place < len(groups) else assignment[:0]
-        own = feats[rows].float()
+    for rows in _own_batches(assignment):
+        own = feats[rows.clamp(min=0).flatten()].view(*rows.shape, -1)
         if not len(rows):
             continue
-        similarity, position = nearest_rows(
-            own, own, k, exclude=torch.arange(len(own), device=own.device)
-        )
-        width = similarity.shape[1]
-        best[rows, :width], best[rows, width:] = similarity, -torch.inf
-        member[rows, :width], member[rows, width:] = rows[position], -1
+        similarity, fellow = _nearest_in_clusters(own, rows, k)
+        real = rows >= 0
+        best[rows[real]] = similarity[real]
+        member[rows[real]] = fellow[real]
     all_reduce(best)
     all_reduce(member)
+    return best, member
+
+
+def _own_batches(assignment: Tensor) -> Iterator[Tensor]:
+    """Clusters of this rank, several of about one size at a time.
+
+    All ranks take equally many steps, because rows of shards travel in each;
+    the last batch of a rank may be empty.
+
+    Args:
+        assignment (Tensor): (N,) int64, cluster of every sample.
+
+    Yields:
+        Tensor: (b, m) int64, members of b clusters, ascending, padded with
+        -1.
+    """
+    count = torch.bincount(assignment)
+    groups = assignment.argsort(stable=True).split(count.tolist())
+    groups = sorted(groups, key=len, reverse=True)
+    first = 0
+    while first < len(groups):
+        largest = len(groups[first])
+        num = max(1, _PRODUCTS // max(largest, 1) ** 2)
+        chunk = groups[first : first + num * get_world_size()]
+        own = chunk[get_rank() :: get_world_size()]
+        first += len(chunk)
+        if own:
+            yield pad_sequence(own, batch_first=True, padding_value=-1)
+        else:
+            yield assignment.new_empty(0, largest)
+
+
+def _nearest_in_clusters(
+    feats: Tensor, rows: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Nearest fellows of every member of some clusters.
+
+    Args:
+        feats (Tensor): (b, m, D) float, of ``rows``; anything at the padding.
+        rows (Tensor): (b, m) int64, ascending, padded with -1.
+        k (int): Fellows wanted.
+
+    Returns:
+        tuple[Tensor, Tensor]: (b, m, k) float32 similarities and (b, m, k)
+        int64 samples; minus infinity and -1 where there are too few.
+    """
+    shape = (*rows.shape, k)
+    best = torch.full(shape, -torch.inf, device=feats.device)
+    member = torch.full(shape, -1, dtype=torch.int64, device=feats.device)
+    width = min(k, rows.shape[1] - 1)
+    if width == 0:
+        return best, member
+    if rows.shape[1] ** 2 > _PRODUCTS:  # one cluster, by the block
+        own = feats[0].float()
+        places = torch.arange(len(own), device=own.device)
+        similarity, place = nearest_rows(own, own, k, exclude=places)
+        best[0, :, :width], member[0, :, :width] = similarity, rows[0][place]
+        return best, member
+    wide = feats.double()
+    products = wide @ wide.transpose(1, 2)  # (b, m, m)
+    products.masked_fill_((rows < 0).unsqueeze(1), -torch.inf)
+    products.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+    # Stable, and samples ascend: of equal ones the smaller comes first.
+    similarity, place = products.float().sort(
+        dim=2, descending=True, stable=True
+    )
+    similarity, place = similarity[..., :width], place[..., :width]
+    fellow = rows.unsqueeze(1).expand_as(products).gather(2, place)
+    best[..., :width] = similarity
+    member[..., :width] = fellow.masked_fill(similarity.isneginf(), -1)
     return best, member
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def write_report(
     Raises:
         FileNotFoundError, ValueError: If a folder is not of a run, or a table
             of detection is missing.
+        PermissionError: If the page cannot be written there.
     """
     runs = [
         collect_run(
@@ -56,6 +58,7 @@ def write_report(
         )
         for work_dir in work_dirs
     ]
+    _check_writable(out)
     names = ', '.join(short_names(work_dirs))
     payload, blobs = build_payload(
         runs,
@@ -65,3 +68,13 @@ def write_report(
     )
     write_page(payload, blobs, out)
     return runs
+
+
+def _check_writable(out: Path) -> None:
+    """Now, and not after the minutes that a map may take."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(out.parent, os.W_OK):
+        raise PermissionError(
+            f'{out.parent} cannot be written to, so the page cannot go '
+            'there; name another with --out'
+        )

@@ -162,6 +162,17 @@ def test_hook__goes_on_without_a_torn_file(data, isl, tmp_path, caplog):
     assert np.isnan(second.edges.score).sum() == len(first.edges)
 
 
+def test_hook__a_disk_that_is_full_ends_no_run(data, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(MiningSnapshot, 'save', fail)
+    runner = run(data, tmp_path, 'isl', {'train_cfg.max_rounds': 2})
+    assert runner.epoch == 2 and list_snapshots(tmp_path) == []
+    (log,) = tmp_path.glob('*/*.log')
+    assert 'round_000.npz could not be written' in log.read_text()
+
+
 @pytest.mark.parametrize('sharded', [False, True])
 def test_two_ranks__the_snapshot_of_one(data, sharded, tmp_path):
     hooks = [*OVERRIDES['custom_hooks'][:2], HOOKS[-1]]

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -41,6 +43,25 @@ def test_nearest_members__one_sample_at_a_time(shape, k):
         )
         assert (member[i, count:] == -1).all()
         assert similarity[i, count:].isneginf().all()
+
+
+@pytest.mark.parametrize('products', [1, 9, 40])
+def test_nearest_members__in_batches_of_any_size(products, monkeypatch):
+    """From every cluster by the block to all clusters at once."""
+    feats, assignments = make_case(37, 2, 5)
+    expected = nearest_members(feats, assignments, 6)
+    module = sys.modules['mmisl.ops.nearest_members']
+    monkeypatch.setattr(module, '_PRODUCTS', products)
+    similarity, member = nearest_members(feats, assignments, 6)
+    assert torch.equal(member, expected[1])
+    torch.testing.assert_close(similarity, expected[0], rtol=0, atol=1e-6)
+
+
+def test_nearest_members__equal_ones_by_index():
+    feats = normalize(torch.ones(6, 3), dim=1)
+    _, member = nearest_members(feats, torch.zeros(1, 6, dtype=torch.int), 3)
+    assert member[0].tolist() == [1, 2, 3]
+    assert member[2].tolist() == [0, 1, 3]
 
 
 def test_nearest_members__a_cluster_of_one_has_none():

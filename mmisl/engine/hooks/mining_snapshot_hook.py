@@ -101,14 +101,15 @@ class MiningSnapshotHook(Hook):
         edges, control = self._positives(runner, model, summary, round_idx)
         if is_main_process():
             miner = getattr(model, 'miner', None)
-            MiningSnapshot(
+            snapshot = MiningSnapshot(
                 round=round_idx,
                 epoch=runner.epoch,
                 method=type(model).__name__,
                 miner='' if miner is None else type(miner).__name__,
                 edges=edges,
                 control=control,
-            ).save(snapshot_path(runner.work_dir, round_idx))
+            )
+            _save(snapshot, snapshot_path(runner.work_dir, round_idx))
 
     def _positives(
         self, runner: Runner, model, summary, round_idx: int
@@ -138,6 +139,19 @@ class MiningSnapshotHook(Hook):
             return edges, None
         return edges, plain_edges(
             rows, model.plain_neighbors(rows, len(edges))
+        )
+
+
+def _save(snapshot: MiningSnapshot, path: Path) -> None:
+    """Write it; a full disk costs the snapshot and not the run."""
+    try:
+        snapshot.save(path)
+    except OSError as error:
+        print_log(
+            f'{path} could not be written ({error}): this round will be '
+            'missing in pictures and reports',
+            logger='current',
+            level=logging.WARNING,
         )
 
 
