@@ -53,7 +53,6 @@ _MAIN = {
     ('Mining', 'purity of clusters'),
     ('Mining', 'neighbours per image'),
     ('Mining', 'largest degree'),
-    ('Mining', 'hubs'),
 }
 
 

@@ -186,16 +186,16 @@ class MadeReport:
                     [line('bank', [2.0, 4.0], [0.25 + index / 8, 0.5])],
                     'accuracy',
                 ),
-                curve(
-                    'Loss', HOSTILE[2], [line('a', epochs, loss)], '', False
-                ),
-                curve('Speed', 'rate', [line('lr', epochs, loss)], 's', False),
                 # Of the second run alone.
                 *(
                     [curve('Loss', 'b', [line('b', epochs, loss)], '', False)]
                     if index
                     else []
                 ),
+                curve(
+                    'Loss', HOSTILE[2], [line('a', epochs, loss)], '', False
+                ),
+                curve('Speed', 'rate', [line('lr', epochs, loss)], 's', False),
             ],
             'round_ends': [2.0, 4.0],
             'dataset': 'data0',

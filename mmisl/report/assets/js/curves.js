@@ -11,20 +11,27 @@ const DASHES = [
 ];
 
 // Curves of the same name of all runs: [{group, title, unit, main, lines}].
+// What one run alone has stands behind what comes before it there.
 function mergeCurves(runs) {
-  const charts = new Map();
+  const charts = [];
   for (const run of runs) {
+    let place = -1;
     for (const { group, title, unit, main, series } of run.curves) {
-      const key = JSON.stringify([group, title]);
-      if (!charts.has(key)) {
-        charts.set(key, { group, title, unit, main, lines: [] });
+      const known = charts.findIndex(
+        (chart) => chart.group === group && chart.title === title,
+      );
+      if (known >= 0) {
+        place = known;
+      } else {
+        place += 1;
+        charts.splice(place, 0, { group, title, unit, main, lines: [] });
       }
       series.forEach((one, index) =>
-        charts.get(key).lines.push({ run, index, ...one }),
+        charts[place].lines.push({ run, index, ...one }),
       );
     }
   }
-  return [...charts.values()];
+  return charts;
 }
 
 // Names what tells the lines of a chart apart, and always the run where the
