@@ -45,6 +45,11 @@ VISBACKENDS = Registry(
     parent=root.VISBACKENDS,
     locations=['mmisl.visualization'],
 )
+LOG_PROCESSORS = Registry(
+    'log_processor',
+    parent=root.LOG_PROCESSORS,
+    locations=['mmisl.engine.log_processor'],
+)
 
 TRANSFORMS = Registry('transform', parent=root.TRANSFORMS)
 FUNCTIONS = Registry('function', parent=root.FUNCTIONS)
@@ -55,4 +60,3 @@ PARAM_SCHEDULERS = Registry(
 MODEL_WRAPPERS = Registry('model_wrapper', parent=root.MODEL_WRAPPERS)
 EVALUATOR = Registry('evaluator', parent=root.EVALUATOR)
 VISUALIZERS = Registry('visualizer', parent=root.VISUALIZERS)
-LOG_PROCESSORS = Registry('log_processor', parent=root.LOG_PROCESSORS)

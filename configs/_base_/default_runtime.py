@@ -34,7 +34,7 @@ visualizer = dict(
         dict(type='TensorboardVisBackend'),
     ],
 )
-log_processor = dict(window_size=50)
+log_processor = dict(type='StageLogProcessor', window_size=50)
 log_level = 'INFO'
 load_from = None
 resume = False

@@ -40,6 +40,11 @@ def _in_words_of_now(record: dict) -> dict:
     # The purity of clusters was once called as that of edges, another number.
     if 'mining/num_clusters' in record and 'mining/purity' in record:
         record['mining/cluster_purity'] = record.pop('mining/purity')
+    # So were the times of validation called as those of training.
+    if 'iter' not in record and any('/' in name for name in record):
+        for name in ('time', 'data_time'):
+            if name in record:
+                record[f'val/{name}'] = record.pop(name)
     return record
 
 

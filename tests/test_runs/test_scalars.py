@@ -35,6 +35,21 @@ def test_read_scalars__purity_of_clusters_under_its_former_name(tmp_path):
     assert second == mined_edges
 
 
+def test_read_scalars__times_of_validation_in_old_logs(tmp_path):
+    records = [
+        dict(loss=1.0, time=0.5, iter=3, epoch=1, step=3),
+        {'knn/top1': 9.0, 'time': 2.0, 'data_time': 1.0, 'step': 1},
+        dict(time=0.5, step=3),
+    ]
+    path = tmp_path / 'scalars.json'
+    path.write_text(''.join(f'{json.dumps(r)}\n' for r in records))
+    assert read_scalars(path) == [
+        records[0],
+        {'knn/top1': 9.0, 'val/time': 2.0, 'val/data_time': 1.0, 'step': 1},
+        records[2],
+    ]
+
+
 def step(epoch, loss):
     return dict(loss=loss, epoch=epoch, iter=2 * epoch, step=2 * epoch)
 
