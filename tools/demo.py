@@ -1,7 +1,7 @@
 """Train ISL on real images on the CPU, beside its control, and show it all.
 
 Handwritten digits over textures, a small ResNet, three rounds. ISL and the
-control (plain nearest neighbours in place of the GAN) go on from one first
+control (nearest neighbours in place of the GAN) go on from one first
 round, with the same epochs and the same number of edges. Writes a table,
 ``metrics.json``, curves, a grid of mined neighbours and a report to open in a
 browser.
@@ -224,7 +224,8 @@ def table_rows(
 def print_table(console: Console, rows: list[dict]) -> None:
     """Show kNN of every stage beside the neighbours it had."""
     table = Table(
-        title='kNN top-1 on test images (%) and the neighbours of each round',
+        title='kNN top-1 on test images (%), and the neighbours that each round '
+        'trained with',
         title_justify='left',
     )
     table.add_column('features')
