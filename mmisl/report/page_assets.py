@@ -13,6 +13,7 @@ _STYLES = ('base', 'header', 'tables', 'curves', 'gallery', 'map', 'views')
 _SCRIPTS = (
     'dom',
     'blobs',
+    'lazy',
     'dataset',
     'rounds',
     'tiles',

@@ -654,3 +654,52 @@ def test_map__many_classes_have_no_switches(tmp_path, open_report):
     assert legend.locator('button').count() == 0
     page.get_by_label('Colour by').select_option('none')
     sync_api.expect(legend.locator('button')).to_have_count(1)
+
+
+def settled_top(page, section):
+    """Where a section stands once the page has stopped to scroll.
+
+    Returns:
+        tuple[float, float]: Its top, and the lowest top that the end of the
+        page allows.
+    """
+    return tuple(
+        page.locator(f'#{section}').evaluate(
+            """async one => {
+                const top = () => one.getBoundingClientRect().top;
+                let [last, still] = [NaN, 0];
+                while (still < 12) {
+                    await new Promise(requestAnimationFrame);
+                    still = top() === last ? still + 1 : 0;
+                    last = top();
+                }
+                const height = document.documentElement.scrollHeight;
+                return [last, last + scrollY - (height - innerHeight)];
+            }"""
+        )
+    )
+
+
+# One click on a page that was just opened: nothing below it is drawn yet.
+@pytest.mark.parametrize('width, height', [(1280, 900), (360, 740)])
+def test_links__first_click_leads_to_the_section(
+    report, open_report, width, height
+):
+    for section in ['neighbors', 'map', 'detection']:
+        page = open_report(report, width=width, height=height)
+        link = page.locator(f'nav.sections a[href="#{section}"]')
+        link.click()
+        page.wait_for_url(f'**#{section}')
+        top, lowest = settled_top(page, section)
+        # Below the bar of links: 4rem.
+        assert top == pytest.approx(max(64, lowest), abs=3), section
+        page.context.close()
+
+
+def test_links__address_of_a_section_opens_the_page_there(report, open_report):
+    page = open_report(report)
+    page.goto('about:blank')
+    page.goto(f'{report.absolute().as_uri()}#map')
+    page.locator('.maps[data-ready]').wait_for()
+    top, lowest = settled_top(page, 'map')
+    assert top == pytest.approx(max(64, lowest), abs=3)

@@ -11,19 +11,6 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Calls `start` once, when the element comes near to what is on the screen.
-function whenNear(node, start) {
-  const observer = new IntersectionObserver(
-    (entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) {
-        observer.disconnect();
-        start();
-      }
-    },
-    { rootMargin: '800px' },
-  );
-  observer.observe(node);
-}
 
 function cssColor(name) {
   return getComputedStyle(document.documentElement)

@@ -27,7 +27,7 @@ async function guard(name, part) {
   }
 }
 
-async function start() {
+async function startParts() {
   for (const button of document.querySelectorAll('.copy')) {
     button.addEventListener('click', () => copyCommand(button));
   }
@@ -46,4 +46,7 @@ async function start() {
   document.documentElement.dataset.ready = 'true';
 }
 
-start();
+const started = startParts();
+// Links lead on also where a part has failed.
+followLinks(Promise.allSettled([started]));
+await started;
