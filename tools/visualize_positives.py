@@ -22,7 +22,7 @@ import numpy as np
 from common import add_options_argument, run_tool
 from files import replace_text, write_json
 from positives.anchors import check_anchors, choose_anchors
-from positives.images import RunImages, SmallImages, open_images
+from positives.images import SmallImages, known_class_names, open_images
 from positives.numbers import as_json, measure
 from positives.pictures import (
     collect_positives,
@@ -35,6 +35,7 @@ from rich.console import Console
 
 from mmisl import __version__
 from mmisl.evaluation import PixelDistances, edge_numbers
+from mmisl.report.run_images import RunImages
 from mmisl.visualization import missing_characters
 
 # Reading more images than that would take the longer part of an hour, so few
@@ -48,7 +49,10 @@ _MAX_NEIGHBORS = 50
 def parse_args() -> argparse.Namespace:
     """Command line of this tool."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        # argparse has no way to ask for at least two.
+        usage='%(prog)s RUN RUN [RUN ...] --out DIR [options]',
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument(
         'runs',
@@ -131,7 +135,7 @@ def visualize(args: argparse.Namespace) -> None:
     anchors = anchors_of(args, runs, images)
     max_edges = args.pixel_edges
     if max_edges is None:
-        max_edges = _PIXEL_EDGES[images.num_images > _MANY_IMAGES]
+        max_edges = _PIXEL_EDGES[len(images) > _MANY_IMAGES]
     distances = None
     if max_edges:
         distances = PixelDistances(SmallImages(images), seed=args.seed)
@@ -170,7 +174,7 @@ def visualize(args: argparse.Namespace) -> None:
             runs={run.name: str(p) for run, p in zip(runs, args.runs)},
             anchors=anchors,
             seed=args.seed,
-            num_images=images.num_images,
+            num_images=len(images),
             far_above=None if distances is None else distances.median,
             rounds=as_json(numbers),
             mmisl=__version__,
@@ -182,18 +186,13 @@ def visualize(args: argparse.Namespace) -> None:
     names = [path.name for path in files] + ['numbers.json', 'numbers.md']
     print(f'{args.out}: {", ".join(names)}')
     unseen = missing_characters(
-        [run.name for run in runs] + class_names(images)
+        [run.name for run in runs] + (known_class_names(images) or [])
     )
     if unseen:
         print(
             f'No installed font has {unseen}: boxes stand in their place. '
             'Install a font for them, such as fonts-noto-cjk.'
         )
-
-
-def class_names(images: RunImages) -> list[str]:
-    """Names of the classes, none where they are not known."""
-    return list(images.class_names or ())
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -226,7 +225,7 @@ def anchors_of(
         ValueError: If one is no image, or more are wanted than there are.
     """
     if args.anchors is not None:
-        return check_anchors(args.anchors, images.num_images)
+        return check_anchors(args.anchors, len(images))
     degrees = [run.moments[-1].load().edges.degrees for run in runs]
     return choose_anchors(
         args.num_anchors,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from mmengine.config import Config
 
 from mmisl.datasets import InstanceDataset, build_train_dataset
 
-from .data_folders import make_absolute
+from .data_folders import make_absolute, override_of
 
 
 @dataclass(frozen=True)
 class RunImages:
-    """A training set, as a report tells of it.
+    """A training set, as reports and pictures tell of it.
 
     Attributes:
         dataset: The images by ``sample_idx``, with the training's pipeline.
@@ -38,6 +39,28 @@ class RunImages:
     def __len__(self) -> int:
         return self.dataset.num_instances
 
+    def first_difference(self, other: RunImages) -> int | None:
+        """Number of the first image that is another one in another set.
+
+        Args:
+            other (RunImages): May have more images, or fewer.
+
+        Returns:
+            int | None: From 0; None where both are the same.
+        """
+        pairs = zip_longest(_identities(self), _identities(other))
+        for index, (mine, theirs) in enumerate(pairs):
+            if mine != theirs:
+                return index
+        return None
+
+    def where(self, sample: int) -> str:
+        """Whole path of an image, if it is in a file of its own."""
+        if sample >= len(self):
+            return 'no image'
+        path = self.dataset.get_info(sample).get('img_path')
+        return os.path.abspath(path) if path else 'an image in no file'
+
 
 def read_images(cfg: Config, places: Sequence[Path]) -> RunImages:
     """Find the training images of a config; none is decoded.
@@ -48,7 +71,8 @@ def read_images(cfg: Config, places: Sequence[Path]) -> RunImages:
         places (Sequence[Path]): Where relative paths may start.
 
     Raises:
-        FileNotFoundError: If a folder or list of the data set is missing.
+        FileNotFoundError: If a folder or list of the data set is missing;
+            the message says how to name another.
         KeyError, TypeError, ValueError: If the config has no training set
             that gives every image its index.
     """
@@ -56,14 +80,18 @@ def read_images(cfg: Config, places: Sequence[Path]) -> RunImages:
         dataset_cfg = cfg.train_dataloader.dataset
         make_absolute(dataset_cfg, places, 'train_dataloader')
         _leave_on_host(dataset_cfg)
-    dataset = build_train_dataset(cfg)
+    try:
+        dataset = build_train_dataset(cfg)
+    except FileNotFoundError as error:  # such as a folder below `data_root`
+        raise FileNotFoundError(
+            f'{error}; put it back, or name the new place: '
+            f'{override_of(dataset_cfg, "train_dataloader")}'
+        ) from error
     infos = [dataset.get_info(i) for i in range(dataset.num_instances)]
     paths = [os.path.abspath(i['img_path']) for i in infos if 'img_path' in i]
     digest = hashlib.blake2b(digest_size=16)
     for info in infos:
-        path = info.get('img_path')
-        seen = os.path.abspath(path) if path else info['img'].tobytes()
-        digest.update(os.fsencode(seen) if path else seen)
+        digest.update(_identity(info))
         digest.update(b'\0')
     labels = dataset.labels()
     return RunImages(
@@ -72,6 +100,18 @@ def read_images(cfg: Config, places: Sequence[Path]) -> RunImages:
         class_names=[str(c) for c in dataset.metainfo.get('classes') or ()],
         names=_short_names(paths) if len(paths) == len(infos) else None,
         key=digest.hexdigest(),
+    )
+
+
+def _identities(images: RunImages) -> Iterator[bytes]:
+    return map(_identity, map(images.dataset.get_info, range(len(images))))
+
+
+def _identity(info: dict) -> bytes:
+    """The file of an image, or its pixels where it has none."""
+    path = info.get('img_path')
+    return (
+        os.fsencode(os.path.abspath(path)) if path else info['img'].tobytes()
     )
 
 

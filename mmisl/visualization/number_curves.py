@@ -93,7 +93,11 @@ def _draw_panel(
     axes.set_title(title, fontsize=9, loc='left')
     axes.set_xlabel('epoch', fontsize=8)
     axes.tick_params(labelsize=7)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    epochs = {epoch for curve in curves for epoch in curve.epochs}
+    if len(epochs) == 1:  # no other whole number is near
+        axes.set_xticks([*epochs])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.spines[['top', 'right']].set_visible(False)
     axes.grid(axis='y', color='#eeeeee')
     is_empty = True

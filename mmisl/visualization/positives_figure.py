@@ -30,6 +30,7 @@ _INCHES_PER_UNIT = 0.62
 _GAP = 0.14
 _NAME_HEIGHT = 0.24
 _ANCHOR_SIDE = 1.5
+_ANCHOR_NAME_HEIGHT = 2 * _NAME_HEIGHT  # class and number
 _RUN_GAP = 0.45  # between an anchor and the names of runs
 _BLOCK_GAP = 0.34  # between anchors
 _PANEL_GAP = 0.5  # between rounds, and between columns of anchors
@@ -87,7 +88,8 @@ def draw_positives(
 ) -> list[Path]:
     """Draw anchors with the positives that each run has found for them.
 
-    At the left an anchor, beside it one row a run; rounds stand side by side.
+    At the left an anchor with its class and number, beside it one row a run;
+    rounds stand side by side.
     A positive of the anchor's class has a green frame, one of another class
     a red one and the name of its class below. Where classes are not known
     there are no frames, and the cosine to the anchor stands below.
@@ -138,6 +140,8 @@ def draw_positives(
         for place, anchor in enumerate(anchors):
             corner = page.block_corner(place)
             name = class_name(anchor, labels, class_names)
+            # The number is what finds the image again.
+            name = f'{name}\nimage {anchor}'.lstrip()
             _draw_anchor(axes, page, images[anchor], name, corner)
             _draw_run_names(axes, page, rounds[0].runs, corner)
             for row, panel, run in _cells(rounds):
@@ -209,7 +213,7 @@ class _Page:
     def block_height(self) -> float:
         # A single row is lower than an anchor with its name.
         rows = self.num_runs * _ROW_HEIGHT - _GAP
-        return max(rows, _ANCHOR_SIDE + _NAME_HEIGHT)
+        return max(rows, _ANCHOR_SIDE + _ANCHOR_NAME_HEIGHT)
 
     def panel_left(self, panel: int) -> float:
         first = _ANCHOR_SIDE + self.run_width
@@ -328,7 +332,7 @@ def _draw_anchor(
     name: str,
     corner: tuple[float, float],
 ) -> None:
-    slack = page.block_height - _ANCHOR_SIDE - _NAME_HEIGHT
+    slack = page.block_height - _ANCHOR_SIDE - _ANCHOR_NAME_HEIGHT
     top = corner[1] + max(slack, 0) / 2
     draw_cell(
         axes,

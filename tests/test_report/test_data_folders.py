@@ -3,7 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from mmisl.report.data_folders import make_absolute, search_places
+from mmisl.report.data_folders import (
+    make_absolute,
+    override_of,
+    search_places,
+)
 
 
 @pytest.fixture
@@ -59,8 +63,13 @@ def test_make_absolute__the_present_folder_comes_first(start, tmp_path):
 @pytest.mark.parametrize(
     ('path', 'where'),
     [
-        ('data/gone', 'data/gone is neither in {here} nor above the'),
-        ('/gone/for good', '/gone/for good does not exist;'),
+        (
+            'data/gone',
+            'data/gone is neither in {here} nor above the work dir; start in '
+            'the folder that the training was started in, or name',
+        ),
+        # Where a tool is started is nothing to such a path.
+        ('/gone/for good', '/gone/for good does not exist; put it back, or'),
     ],
 )
 def test_make_absolute__nowhere(start, path, where):
@@ -73,4 +82,22 @@ def test_make_absolute__nowhere(start, path, where):
         '--cfg-options gallery_dataloader.dataset.dataset.data_root=FOLDER'
     )
     with pytest.raises(FileNotFoundError, match=f'^{expected}.*{cure}$'):
-        make_absolute(dict(data_root=path), places, 'gallery_dataloader')
+        dataset = dict(dataset=dict(data_root=path))
+        make_absolute(dataset, places, 'gallery_dataloader')
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'named'),
+    [
+        (dict(data_root='x', ann_file='y'), 'data_root=FOLDER'),
+        (dict(dataset=dict(ann_file='y')), 'dataset.ann_file=FILE'),
+        (
+            dict(dataset=dict(datasets=[dict(files=['a']), dict()])),
+            'dataset.datasets.0.files=FILES',
+        ),
+        (dict(type='Digits'), 'data_root=FOLDER'),
+    ],
+)
+def test_override_of__the_setting_that_has_the_path(dataset, named):
+    expected = f'--cfg-options train_dataloader.dataset.{named}'
+    assert override_of(dataset, 'train_dataloader') == expected

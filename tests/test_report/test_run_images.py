@@ -54,8 +54,27 @@ def test_read_images__key_tells_sets_apart(tree, tmp_path, monkeypatch):
     assert read_images(config_of('.'), [root]).key == key
     shutil.copytree(root, tmp_path / 'b')
     assert read_images(config_of(tmp_path / 'b'), [root]).key != key
-    next(root.rglob('*.png')).unlink()
-    assert read_images(config_of(root), [root]).key != key
+    before = read_images(config_of(root), [root])
+    gone = sorted(root.rglob('*.png'))[4]
+    gone.unlink()
+    after = read_images(config_of(root), [root])
+    assert after.key != key
+    assert before.first_difference(before) is None
+    assert before.first_difference(after) == 4
+    assert before.where(4) == str(gone)
+    sorted(root.rglob('*.png'))[-1].unlink()
+    fewer = read_images(config_of(root), [root])
+    assert fewer.first_difference(after) == len(fewer) == 9
+    assert fewer.where(9) == 'no image'
+
+
+def test_read_images__folder_below_the_root_is_gone(tree):
+    _, root = tree
+    cfg = config_of(root)
+    cfg.train_dataloader.dataset.dataset.data_prefix = 'gone'
+    cure = '--cfg-options train_dataloader.dataset.dataset.data_root=FOLDER'
+    with pytest.raises(FileNotFoundError, match=f'gone.* place: {cure}$'):
+        read_images(cfg, [root])
 
 
 def test_read_images__images_in_memory(tmp_path, monkeypatch):
@@ -94,6 +113,8 @@ def test_read_images__images_in_memory(tmp_path, monkeypatch):
     assert first.names is None and first.labels is None
     assert first.class_names == []
     assert first.key == images(0).key != images(1).key
+    assert first.first_difference(images(1)) == 0
+    assert first.where(0) == 'an image in no file'
 
 
 def test_read_images__config_without_training_set(tmp_path):

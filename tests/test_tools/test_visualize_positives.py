@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_frames import find_frames
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from mmengine.config import Config
 from PIL import Image
 
 from mmisl.evaluation import PixelDistances, edge_numbers
@@ -18,6 +20,9 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 LABELS = np.repeat([0, 1, 2], [8, 7, 7])
 NUM_TRAIN = len(LABELS)
 ALONE = 21
+# Where a training set is said to lie: it is what a run has mined.
+DATA_ROOT = 'train_dataloader.dataset.dataset.data_root'
+CURE = f'--cfg-options {DATA_ROOT}=FOLDER$'
 
 
 def make_edges(pairs, *, directed=False, num_samples=NUM_TRAIN):
@@ -82,6 +87,14 @@ def tool():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(TOOLS)
         yield importlib.import_module('visualize_positives')
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Drawing takes the longest, and is looked at elsewhere."""
+    monkeypatch.setattr(
+        Figure, 'savefig', lambda self, path, **style: path.write_bytes(b'')
+    )
 
 
 def visualize(tool, *argv):
@@ -178,11 +191,8 @@ def test_visualize__numbers_of_every_round_and_run(drawn, tiny):
     assert 'plain kNN' in printed and '<isl>' in printed
 
 
-def test_visualize__anchors_of_a_seed(tool, runs, tmp_path, monkeypatch):
-    # The pictures are looked at above, and take the longest.
-    monkeypatch.setattr(
-        Figure, 'savefig', lambda self, path, **style: path.write_bytes(b'')
-    )
+@pytest.mark.usefixtures('no_pictures')
+def test_visualize__anchors_of_a_seed(tool, runs, tmp_path):
     chosen = []
     for seed in (0, 0, 1):
         visualize(
@@ -237,9 +247,15 @@ def others(tiny, runs):
         ('empty', (), 'empty has no mining snapshots .* MiningSnapshotHook'),
         ('bare', (), 'bare has no config'),
         ('torn', (), r'torn.mining.round_000.npz is no mining snapshot'),
-        ('val', (), 'different images, 22 and 9; compare runs on the same'),
-        ('fewer', (), 'fewer has mined 9 images, but .* has 22; put back'),
-        ('moved', (), 'images of moved: .*elsewhere.* start this tool in'),
+        (
+            'val',
+            (),
+            r'^la \$x\$ and val are over different images, 22 and 9 of them; '
+            r'the first that differs is number 0: \S+/train/class0/\d+.png '
+            r'in la \$x\$, \S+/val/class0/\d+.png in val; compare runs on',
+        ),
+        ('fewer', (), f'fewer has mined 9 images, but .* 22 now, .*{CURE}'),
+        ('moved', (), f'^moved: .*elsewhere.* name the new .*{CURE}'),
         ('gone', (), 'no work dir .*gone'),
         ('file', (), 'no work dir .*tiny.py'),
         ('first', (), 'la .* is given twice; name different runs'),
@@ -252,7 +268,11 @@ def others(tiny, runs):
         ('isl', ('--num-anchors', 23), r'\(23\) must be in \[1, 22\]'),
         ('isl', ('--num-anchors', 0), r'\(0\) must be in \[1, 100\]'),
         ('isl', ('--max-neighbors', 0), r'\(0\) must be in \[1, 50\]'),
-        ('isl', ('--rounds', 2), '--rounds 2: <isl>, .* mined in 0, 1'),
+        (
+            'isl',
+            ('--rounds', 2),
+            'no such round; <isl>, .* has rounds 0 to 1$',
+        ),
         ('isl', ('--pixel-edges', -1), 'must not be negative'),
     ],
 )
@@ -263,6 +283,92 @@ def test_visualize__slips(tool, runs, others, other, argv, message, tmp_path):
         visualize(tool, runs[0], *second, '--out', out, *argv)
     assert '\n' not in str(caught.value)
     assert not out.exists()
+
+
+@pytest.fixture
+def own_folders(tmp_path):
+    """A start folder with images of one's own, another with a copy."""
+    rng = np.random.default_rng(3)
+    for name in ('mine', 'copy'):
+        (tmp_path / 'start' / name / 'deep').mkdir(parents=True)
+    for index in range(7):
+        image = Image.fromarray(rng.integers(0, 256, (9, 6), np.uint8), 'L')
+        for name in ('mine', 'copy'):
+            image.save(tmp_path / 'start' / name / 'deep' / f'{index}.png')
+    (tmp_path / 'here').mkdir()
+    return tmp_path / 'start'
+
+
+def train_on(start, name, root):
+    """A work dir as README's command for one's own images leaves it."""
+    config = Config.fromfile(TOOLS.parent / 'configs' / 'isl_r18_folder.py')
+    config.merge_from_dict({DATA_ROOT: root})
+    assert config.gallery_dataloader.dataset.dataset.data_root == 'data/images'
+    work_dir = start / 'work_dirs' / name
+    log = work_dir / '20260101_000000' / 'vis_data'
+    log.mkdir(parents=True)
+    config.dump(log / 'config.py')
+    mined = make_edges([(0, 1), (2, 5)], num_samples=7)
+    MiningSnapshot(0, 2, 'ISL', 'GANMiner', mined, None).save(
+        snapshot_path(work_dir, 0)
+    )
+    return work_dir
+
+
+def test_visualize__own_images(
+    tool, own_folders, no_pictures, monkeypatch, tmp_path
+):
+    """The training's folder counts, wherever the tool is started."""
+    monkeypatch.chdir(tmp_path / 'here')
+    runs = [train_on(own_folders, name, 'mine') for name in ('a', 'b')]
+    titles = []
+    monkeypatch.setattr(
+        Axes, 'set_title', lambda self, title, **style: titles.append(title)
+    )
+    visualize(tool, *runs, '--out', 'out', '--num-anchors', 2)
+    numbers = json.loads(Path('out', 'numbers.json').read_text())
+    assert numbers['num_images'] == 7
+    mined = numbers['rounds'][0]['runs'][0]['mined']
+    # Seven images, two pairs; no labels, so no purity and no panel of it.
+    assert mined['mean_degree'] == pytest.approx(4 / 7)
+    assert titles == [
+        'neighbours per image',
+        'largest degree',
+        'edges far apart in pixels (%)',
+    ]
+    with pytest.raises(ValueError, match='--rounds 9: .* has round 0 alone$'):
+        visualize(tool, *runs, '--out', 'out', '--rounds', 9)
+
+
+def test_visualize__copies_are_told_apart_until_one_is_named(
+    tool, own_folders, no_pictures, tmp_path
+):
+    mine, copy = own_folders / 'mine', own_folders / 'copy'
+    runs = [
+        train_on(own_folders, 'a', str(mine)),
+        train_on(own_folders, 'b', str(copy)),
+    ]
+    out = tmp_path / 'out'
+    with pytest.raises(ValueError) as caught:
+        visualize(tool, *runs, '--out', out)
+    assert str(caught.value) == (
+        'a and b are over different images, 7 and 7 of them; the first that '
+        f'differs is number 0: {mine}/deep/0.png in a, {copy}/deep/0.png in '
+        'b; compare runs on the same images, or, if one is a copy of the '
+        f'other, name one for all runs: --cfg-options {DATA_ROOT}=FOLDER'
+    )
+    assert not out.exists()
+    visualize(
+        tool, *runs, '--out', out, '--num-anchors', 1,
+        '--cfg-options', f'{DATA_ROOT}={copy}',
+    )  # fmt: skip
+    assert json.loads((out / 'numbers.json').read_text())['num_images'] == 7
+
+
+def test_visualize__help_asks_for_two_runs(run_tool):
+    done = run_tool('visualize_positives.py', '--help')
+    usage = done.stdout.splitlines()[0]
+    assert usage.startswith('usage: ') and 'RUN RUN [RUN ...] --out' in usage
 
 
 def test_visualize__out_is_a_file(tool, runs, tmp_path):
@@ -319,41 +425,26 @@ def test_small_images__area_means_read_once(tool):
     reads = []
 
     class Three:
-        num_images = 3
+        def __len__(self):
+            return 3
 
-        def original(self, sample):
+        @property
+        def dataset(self):
+            return self
+
+        def get_info(self, sample):
             reads.append(sample)
-            return Image.fromarray(np.roll(pixels, sample, axis=0))
+            moved = np.roll(pixels, sample, axis=0)
+            return dict(img=moved if sample else moved[..., 0])  # 0 is grey
 
     small = images.SmallImages(Three())
     found = small[np.array([2, 0, 2])]
     mean = pixels.reshape(32, 2, 32, 3, 3).mean((1, 3))
-    assert np.abs(found[1] - mean).max() < 1  # rounded once a direction
+    grey = np.broadcast_to(mean[..., :1], mean.shape)
+    assert np.abs(found[1] - grey).max() < 1  # rounded once a direction
+    moved = np.roll(mean, 1, axis=0)  # two rows of pixels are one of these
+    assert np.abs(found[0] - moved).max() < 1
     assert (found[0] == found[2]).all()
     assert len(small) == 3
     small[np.array([0, 2])]
     assert reads == [0, 2]
-
-
-def test_run_images__same_files_elsewhere_and_in_memory(tool):
-    images = importlib.import_module('positives.images')
-
-    class Listed:
-        def __init__(self, infos):
-            self.infos, self.num_instances = infos, len(infos)
-
-        def get_info(self, index):
-            return self.infos[index]
-
-    def names(*infos):
-        return images.RunImages(Listed(infos)).names
-
-    paths = ['a/1.png', 'b/2.png']
-    here = names(*(dict(img_path=f'data/{path}') for path in paths))
-    there = names(*(dict(img_path=f'/other/{path}') for path in paths))
-    assert here == there == paths
-    first, second = (np.full((2, 2, 3), i, dtype=np.uint8) for i in (1, 2))
-    assert names(dict(img=first), dict(img=second)) != names(
-        dict(img=second), dict(img=first)
-    )
-    assert names(dict(img=first)) == names(dict(img=first.copy()))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
 from mmisl.visualization import NumberCurve, draw_number_curves
@@ -58,6 +59,22 @@ def test_draw_number_curves__the_picture_shows_both_runs(drawn, tmp_path):
         rgb = np.round(np.array(to_rgb(color)) * 255)
         assert (left == rgb).all(-1).sum() > 200
         assert (bottom == rgb).all(-1).sum() > 50
+
+
+@pytest.mark.parametrize('epochs', [[2], [0, 1], [40, 46]])
+def test_draw_number_curves__whole_epochs(epochs, tmp_path, monkeypatch):
+    shown = []
+    save = Figure.savefig
+
+    def spy(self, *args, **style):
+        shown.extend(self.axes[0].get_xticks())
+        return save(self, *args, **style)
+
+    monkeypatch.setattr(Figure, 'savefig', spy)
+    curve = NumberCurve('LA', epochs, [1.0] * len(epochs))
+    draw_number_curves({'purity': [curve]}, paths=[tmp_path / 'c.png'])
+    assert set(shown) & set(range(epochs[0], epochs[-1] + 1))
+    assert all(tick == int(tick) for tick in shown)
 
 
 def test_draw_number_curves__no_panel(tmp_path):

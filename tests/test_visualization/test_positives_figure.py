@@ -181,7 +181,15 @@ def test_draw_positives__cosine_where_a_class_is_not_known(
     )
     assert [[f.color for f in row] for row in rows] == [['wrong', 'right']]
     names = [text for text in texts if text]
-    assert names[-6:] == ['one', 'ISL', '0.90', 'none', 'ISL', '0.60']
+    assert names[-7:] == [
+        'one\nimage 4',
+        'ISL',
+        '0.90',
+        'none',
+        'image 7',
+        'ISL',
+        '0.60',
+    ]
 
 
 def test_draw_positives__names_below_anchors_and_wrong_ones(
@@ -202,7 +210,7 @@ def test_draw_positives__names_below_anchors_and_wrong_ones(
         'other class',
         'same class',
         'round 0, after epoch 4',
-        'one',
+        'one\nimage 1',
         'LA',
         'ISL',
         'two',

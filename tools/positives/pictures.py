@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmisl.report.run_images import RunImages
 from mmisl.structures import ScoredEdges
 from mmisl.visualization import (
     NumberCurve,
@@ -17,7 +18,7 @@ from mmisl.visualization import (
     draw_positives,
 )
 
-from .images import RunImages
+from .images import known_class_names, read_drawn
 from .numbers import RoundNumbers, RunNumbers
 from .runs import MatchedRound, MiningRun, Moment
 
@@ -57,7 +58,7 @@ def draw_rounds(
             anchors[:_OVERVIEW_ANCHORS],
             min(max_neighbors, _OVERVIEW_NEIGHBORS),
         )
-    loaded = images.load(_shown(list(rounds.values()), anchors))
+    loaded = read_drawn(images, _shown(list(rounds.values()), anchors))
     written = []
     for name, (moments, chosen, limit) in pictures.items():
         written += draw_positives(
@@ -66,7 +67,7 @@ def draw_rounds(
             anchors=chosen,
             paths=[out / f'{name}.{ending}' for ending in FORMATS],
             labels=images.labels,
-            class_names=images.class_names,
+            class_names=known_class_names(images),
             max_neighbors=limit,
         )
     return written
@@ -112,7 +113,7 @@ def collect_positives(
 def draw_numbers(
     out: Path, rounds: Sequence[RoundNumbers], *, control: str
 ) -> list[Path]:
-    """Curves of the numbers, a line a run.
+    """Curves of the numbers, a line a run; no panel of what is not known.
 
     Returns:
         list[Path]: The files.
@@ -129,7 +130,8 @@ def draw_numbers(
             curves.append(_curve(found, key, scale, is_control=False))
             if any(entry.control is not None for entry in found):
                 curves.append(_curve(found, key, scale, is_control=True))
-        panels[title] = curves
+        if not np.isnan([curve.values for curve in curves]).all():
+            panels[title] = curves
     return draw_number_curves(
         panels,
         paths=[out / f'numbers.{ending}' for ending in FORMATS],

@@ -38,6 +38,7 @@ class MiningRun:
     """A run with what it mined, by epoch."""
 
     name: str
+    work_dir: Path
     config: Config
     moments: Sequence[Moment]
 
@@ -126,9 +127,8 @@ def match_rounds(
     for wanted in rounds or ():
         if wanted not in by_round:
             raise ValueError(
-                f'--rounds {wanted}: {pace.name}, which has the fewest '
-                'rounds and counts them, has mined in '
-                f'{", ".join(map(str, by_round))}'
+                f'--rounds {wanted}: there is no such round; {pace.name}, '
+                f'the run with the fewest, has {_listed(list(by_round))}'
             )
     return [
         MatchedRound(
@@ -155,7 +155,17 @@ def _read(work_dir: Path, name: str, options: Mapping[str, Any]) -> MiningRun:
         )
     check_overrides(record.config, options)
     record.config.merge_from_dict(dict(options))
-    return MiningRun(name, record.config, _moments(record.snapshots))
+    moments = _moments(record.snapshots)
+    return MiningRun(name, work_dir, record.config, moments)
+
+
+def _listed(rounds: Sequence[int]) -> str:
+    """Such as 'round 0 alone', 'rounds 0 to 4' or 'rounds 0, 2, 3'."""
+    if len(rounds) == 1:
+        return f'round {rounds[0]} alone'
+    if len(rounds) == rounds[-1] - rounds[0] + 1:
+        return f'rounds {rounds[0]} to {rounds[-1]}'
+    return f'rounds {", ".join(map(str, rounds))}'
 
 
 def _moments(paths: Sequence[Path]) -> list[Moment]:
