@@ -252,7 +252,8 @@ def others(tiny, runs):
             (),
             r'^la \$x\$ and val are over different images, 22 and 9 of them; '
             r'the first that differs is number 0: \S+/train/class0/\d+.png '
-            r'in la \$x\$, \S+/val/class0/\d+.png in val; compare runs on',
+            r'in la \$x\$, \S+/val/class0/\d+.png in val; '
+            r'compare runs on the same images$',
         ),
         ('fewer', (), f'fewer has mined 9 images, but .* 22 now, .*{CURE}'),
         ('moved', (), f'^moved: .*elsewhere.* name the new .*{CURE}'),

@@ -152,13 +152,17 @@ def _difference(
     """Says that two runs are over different images, and in what."""
     number = images.first_difference(theirs)
     assert number is not None  # their keys differ
+    cure = 'compare runs on the same images'
+    if len(images) == len(theirs):
+        cure += (
+            ', or, if one is a copy of the other, name one for all runs: '
+            f'{_option(run)}'
+        )
     return (
         f'{run.name} and {other.name} are over different images, '
         f'{len(images):,} and {len(theirs):,} of them; the first that '
         f'differs is number {number}: {images.where(number)} in {run.name}, '
-        f'{theirs.where(number)} in {other.name}; compare runs on the same '
-        'images, or, if one is a copy of the other, name one for all runs: '
-        f'{_option(run)}'
+        f'{theirs.where(number)} in {other.name}; {cure}'
     )
 
 
