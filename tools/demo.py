@@ -224,8 +224,8 @@ def table_rows(
 def print_table(console: Console, rows: list[dict]) -> None:
     """Show kNN of every stage beside the neighbours it had."""
     table = Table(
-        title='kNN top-1 on test images (%), and the neighbours that each round '
-        'trained with',
+        title='kNN top-1 on test images (%), and the neighbours that each '
+        'round trained with',
         title_justify='left',
     )
     table.add_column('features')
