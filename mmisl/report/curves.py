@@ -22,15 +22,15 @@ _STAGES = ('encoder', 'validation', 'extraction', 'mining')
 _SKIPPED = {'epoch', 'iter', 'step', ROUND_KEY}
 # Numbers that are read together, and where they stand.
 _CHARTS = {
-    'mining/purity': ('Mining', 'purity of edges', 'share'),
-    'mining/cluster_purity': ('Mining', 'purity of clusters', 'share'),
+    'mining/purity': ('Mining', 'purity of edges', '%'),
+    'mining/cluster_purity': ('Mining', 'purity of clusters', '%'),
     'mining/mean_degree': ('Mining', 'neighbours per image', ''),
     'mining/max_degree': ('Mining', 'largest degree', ''),
     'mining/num_edges': ('Mining', 'edges', ''),
     'mining/edges_': ('Mining', 'edges of the round', ''),
     'mining/num_hubs': ('Mining', 'hubs', 'images'),
-    'mining/hub_share': ('Mining', 'edge ends at the top 1 %', 'share'),
-    'mining/coverage': ('Mining', 'images with a neighbour', 'share'),
+    'mining/hub_share': ('Mining', 'edge ends at the top 1 % of images', '%'),
+    'mining/coverage': ('Mining', 'images with a neighbour', '%'),
     'mining/seconds': ('Mining', 'time', 's'),
     'mining/gan_': ('GAN', '', ''),
     'mining/proxy_': ('GAN', '', ''),
@@ -89,13 +89,15 @@ def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 series=[],
             ),
         )
+        # Accuracies are logged in percent, shares are not.
+        scale = 100 if unit == '%' and group == 'Mining' else 1
         epochs = sorted(values)
         kept = [epochs[i] for i in spread_evenly(len(epochs), MAX_POINTS)]
         chart['series'].append(
             dict(
                 label=_label(key),
                 x=kept,
-                y=[_finite(values[epoch]) for epoch in kept],
+                y=[_finite(scale * values[epoch]) for epoch in kept],
             )
         )
     return list(charts.values())

@@ -26,6 +26,8 @@ NUMBERS = {
     'purity': ('purity', _SHARE),
     'recall_at_10': ('recall@10', _SHARE),
 }
+# Of a round, (N, k) each.
+ARRAYS = ('neighbors', 'cosine', 'control', 'control_cosine')
 CONTROL_NUMBERS = ('max_degree', 'num_hubs', 'purity', 'recall_at_10')
 
 
@@ -40,6 +42,7 @@ class Round:
         cosine: (N, k) uint8, ``round((cosine + 1) * 127.5)``; 0 where there
             is no neighbour.
         control: (N, k) int32, plain nearest neighbours; None if not kept.
+        control_cosine: (N, k) uint8, as ``cosine``, of these.
         numbers: Name and value, in words.
     """
 
@@ -48,6 +51,7 @@ class Round:
     neighbors: np.ndarray
     cosine: np.ndarray
     control: np.ndarray | None
+    control_cosine: np.ndarray | None
     numbers: list[tuple[str, str]]
 
     @property
@@ -57,21 +61,22 @@ class Round:
 
     def first(self, k: int) -> Round:
         """With fewer neighbours."""
-        return replace(
-            self,
-            neighbors=np.ascontiguousarray(self.neighbors[:, :k]),
-            cosine=np.ascontiguousarray(self.cosine[:, :k]),
-            control=(
-                None
-                if self.control is None
-                else np.ascontiguousarray(self.control[:, :k])
-            ),
-        )
+        fewer = {
+            name: np.ascontiguousarray(array[:, :k])
+            for name, array in self.named_arrays().items()
+        }
+        return replace(self, **fewer)
+
+    def named_arrays(self) -> dict[str, np.ndarray]:
+        """Those that were kept, by the name of their attribute."""
+        given = {name: getattr(self, name) for name in ARRAYS}
+        return {
+            name: array for name, array in given.items() if array is not None
+        }
 
     def arrays(self) -> list[np.ndarray]:
         """All of them, for their size."""
-        given = [self.neighbors, self.cosine, self.control]
-        return [array for array in given if array is not None]
+        return list(self.named_arrays().values())
 
 
 def read_rounds(
@@ -159,9 +164,10 @@ def _make_round(
 ) -> Round:
     neighbors, cosine = snapshot.edges.nearest(num_neighbors)
     numbers = _in_words(snapshot.edges, labels, tuple(NUMBERS))
-    control = None
+    control = control_cosine = None
     if snapshot.control is not None:
-        control, _ = snapshot.control.nearest(num_neighbors)
+        control, plain_cosine = snapshot.control.nearest(num_neighbors)
+        control_cosine = pack_cosine(plain_cosine)
         plain = _in_words(snapshot.control, labels, CONTROL_NUMBERS)
         numbers += [(f'{name}, plain kNN', text) for name, text in plain]
     return Round(
@@ -170,6 +176,7 @@ def _make_round(
         neighbors,
         pack_cosine(cosine),
         control,
+        control_cosine,
         numbers,
     )
 

@@ -159,5 +159,6 @@ def _blob_names(payload: Mapping[str, Any]) -> Iterator[str]:
     for run in payload['runs']:
         names += [run['clusters'], (run['map'] or {}).get('blob')]
         for mined in run['rounds']:
-            names += [mined['neighbors'], mined['cosine'], mined['control']]
+            names += [mined['neighbors'], mined['cosine']]
+            names += [mined['control'], mined['control_cosine']]
     return (name for name in names if name is not None)

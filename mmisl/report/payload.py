@@ -23,6 +23,7 @@ from .embedding import make_map
 from .facts import command_note, repeat_command, run_facts
 from .gallery import fit_rounds, packed_bytes
 from .page_blobs import Blob
+from .round_warnings import round_warnings
 from .selection import Selection, select_images
 from .sprites import Sprites, make_sprites
 
@@ -188,15 +189,18 @@ def _run_entry(
         return f'{name}/{part}'
 
     record = run.record
+    warnings = round_warnings(record.scalars)
     rounds = [
         dict(
             round=r.round,
             epoch=r.epoch,
             label=r.label,
             numbers=[list(number) for number in r.numbers],
+            warnings=warnings.get(r.round, []),
             neighbors=put(f'neighbors{r.round}', r.neighbors),
             cosine=put(f'cosine{r.round}', r.cosine),
             control=put(f'control{r.round}', r.control),
+            control_cosine=put(f'control_cosine{r.round}', r.control_cosine),
         )
         for r in run.rounds
     ]

@@ -28,15 +28,22 @@ class Selection:
         return replace(
             round_,
             neighbors=self._renumber(round_.neighbors),
-            cosine=np.where(
-                self.is_anchor[:, None], round_.cosine[self.rows], 0
-            ).astype(np.uint8),
+            cosine=self._of_anchors(round_.cosine),
             control=(
                 None
                 if round_.control is None
                 else self._renumber(round_.control)
             ),
+            control_cosine=(
+                None
+                if round_.control_cosine is None
+                else self._of_anchors(round_.control_cosine)
+            ),
         )
+
+    def _of_anchors(self, cosine: np.ndarray) -> np.ndarray:
+        shown = np.where(self.is_anchor[:, None], cosine[self.rows], 0)
+        return shown.astype(np.uint8)
 
     def _renumber(self, neighbors: np.ndarray) -> np.ndarray:
         places = np.full(len(neighbors) + 1, -1, dtype=np.int32)

@@ -147,9 +147,12 @@ class MadeReport:
         key = f'run{run}-round{number}'
         rows = neighbor_rows(self.rng, self.labels, width, run)
         control = neighbor_rows(self.rng, self.labels, width, 3)
-        cosine = np.sort(
-            self.rng.integers(128, 256, (self.num_images, width)), axis=1
-        )[:, ::-1].astype(np.uint8)
+        cosine, plain = (
+            np.sort(
+                self.rng.integers(128, 256, (self.num_images, width)), axis=1
+            )[:, ::-1].astype(np.uint8)
+            for _ in range(2)
+        )
         return {
             'round': number,
             'epoch': 2 * number,
@@ -158,6 +161,12 @@ class MadeReport:
             'neighbors': self.put(f'{key}-neighbors', rows),
             'cosine': self.put(f'{key}-cosine', cosine),
             'control': self.put(f'{key}-control', control) if run else None,
+            'control_cosine': (
+                self.put(f'{key}-control_cosine', plain) if run else None
+            ),
+            'warnings': (
+                [f'quota not met in {HOSTILE[1]}'] if run and number else []
+            ),
         }
 
     def run(self, index, labels):

@@ -46,6 +46,8 @@ def test_read_rounds__most_similar_first(work_dir):
     # (0.3 + 1) * 127.5 = 165.75 and (0.2 + 1) * 127.5 = 153.
     assert last.cosine[:2].tolist() == [[166, 153], [140, 0]]
     assert last.control[2:5].tolist() == [[3, -1], [4, 2], [3, -1]]
+    # (0.5 + 1) * 127.5 = 191.25 and (1 + 1) * 127.5.
+    assert last.control_cosine[2:4].tolist() == [[191, 0], [255, 191]]
 
 
 def test_read_rounds__numbers_by_hand(work_dir):
@@ -78,6 +80,7 @@ def test_read_rounds__members_of_clusters(tmp_path):
     expected = [[2, 1, -1], [-1, -1, -1], [0, -1, -1]]
     assert rounds[0].neighbors.tolist() == expected
     assert rounds[0].control is None
+    assert rounds[0].control_cosine is None
 
 
 def test_read_rounds__torn_file_is_left_out(work_dir):
@@ -126,6 +129,7 @@ def test_fit_rounds__as_many_neighbors_as_fit(tmp_path):
         np.testing.assert_array_equal(after.neighbors, before.neighbors[:, :k])
         np.testing.assert_array_equal(after.cosine, before.cosine[:, :k])
         np.testing.assert_array_equal(after.control, before.control[:, :k])
+        assert after.control_cosine.shape == (60, k)
     assert fit_rounds(rounds, 1)[1].neighbors.shape == (60, 1)
     assert fit_rounds([], 1) == []
 

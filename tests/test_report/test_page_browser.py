@@ -1,10 +1,12 @@
 """The page in a headless Chromium: what is shown, by mouse and by keys."""
 
+import io
 import re
 
 import numpy as np
 import pytest
 from made_reports import HOSTILE, MadeReport, colors_of
+from PIL import Image
 
 from mmisl.report.page import write_page
 
@@ -170,6 +172,11 @@ def test_gallery__control_beside_the_run_that_has_one(
     assert shown_tiles(control.first) == neighbors(
         made, 1, 2, anchor, 'control'
     )
+    bytes_ = made.arrays['run1-round2-control_cosine'][anchor]
+    cosines = control.first.locator('.cosine').all_text_contents()
+    assert cosines == [
+        f'{byte / 127.5 - 1:.2f}' for byte in bytes_[: len(cosines)]
+    ]
     page.get_by_role('checkbox', name='Plain nearest').uncheck()
     sync_api.expect(control).to_have_count(0)
 
@@ -228,6 +235,14 @@ def test_paging__next_previous_and_a_number(report, open_report):
     page.keyboard.press('Enter')
     page.get_by_text('Image 41 alone').wait_for()
     assert shown_anchors(page) == [41]
+    assert page.locator('.previous').is_disabled()
+    assert page.locator('.next').is_disabled()
+    # To the page that was left.
+    back = page.get_by_role('button', name='Back to the anchors')
+    back.click()
+    page.get_by_text('Anchors 7 to 12 of 60').wait_for()
+    sync_api.expect(page.locator('.showing')).to_be_focused()
+    assert back.is_hidden()
     page.locator('.previous').click()
     page.get_by_text('Anchors 1 to 6 of 60').wait_for()
     assert shown_anchors(page) == first
@@ -376,6 +391,28 @@ def test_curves__lines_and_numbers_of_both_runs(report, open_report):
     ]
 
 
+def test_curves__swatches_have_the_dashes_of_the_lines(tmp_path, open_report):
+    made = MadeReport(num_runs=1)
+    loss = made.payload['runs'][0]['curves'][0]
+    loss['series'] *= 4
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    chart = page.locator('figure.chart').first
+    markers = chart.locator('.u-series:not(:first-child) .u-marker')
+    markers.nth(3).wait_for()
+    lines = []
+    for marker in markers.all():
+        with Image.open(io.BytesIO(marker.screenshot())) as shot:
+            pixels = np.asarray(shot.convert('RGB'), int)
+        lines.append(pixels[1, :40, 2] > pixels[1, :40, 0] + 60)
+    # Blue in order of the pattern: solid, 6 of 10, 2 of 5, 10 and 2 of 20.
+    assert [int(line.sum()) for line in lines] == [40, 24, 16, 24]
+    assert lines[3][:20].tolist() == (
+        [True] * 10 + [False] * 4 + [True] * 2 + [False] * 4
+    )
+
+
 def test_curves__more_are_unfolded_by_group(report, open_report):
     page = open_report(report)
     box = page.locator('#curves')
@@ -483,6 +520,39 @@ def test_page__policy_forbids_requests(report, browser):
     assert directive == 'connect-src'
 
 
+def test_gallery__warnings_of_the_round(report, open_report):
+    page = open_report(report)
+    warnings = page.locator('.round-facts .warnings')
+    assert warnings.all_text_contents() == [f'quota not met in {HOSTILE[1]}']
+    set_round(page, 0)
+    sync_api.expect(warnings).to_have_count(0)
+
+
+def test_gallery__nothing_was_mined(tmp_path, open_report):
+    made = MadeReport(num_runs=1)
+    first = made.payload['runs'][0]['rounds'][0]
+    nothing = np.full((made.num_images, made.width), -1, np.int32)
+    made.put(first['neighbors'], nothing)
+    first['warnings'] = ['no edge mined (50 asked for); lower score_thr']
+    page = open_report(
+        write_page(made.payload, made.blobs, tmp_path / 'report.html')
+    )
+    assert len(shown_anchors(page)) == 6
+    set_round(page, 0)
+    page.get_by_text('Nothing was mined here').wait_for()
+    assert page.get_by_text(first['warnings'][0]).is_visible()
+    assert shown_anchors(page) == []
+
+
+def test_gallery__glossary_by_keyboard(report, open_report):
+    page = open_report(report)
+    meaning = page.locator('.glossary').get_by_text('more than 10 times')
+    assert meaning.is_hidden()
+    tab_to(page, '.glossary summary')
+    page.keyboard.press('Enter')
+    sync_api.expect(meaning).to_be_visible()
+
+
 def test_page__without_labels(tmp_path, open_report):
     made = MadeReport(labels=False)
     page = open_report(
@@ -492,6 +562,10 @@ def test_page__without_labels(tmp_path, open_report):
     assert page.get_by_label('Only wrong neighbours').count() == 0
     assert page.locator('.tile.right, .tile.wrong, .mark').count() == 0
     anchor = shown_anchors(page)[0]
+    # The name of the file tells what no class does.
+    file = page.locator('.anchor-file').first
+    assert file.text_content() == f'image {anchor} {HOSTILE[anchor % 6]}'
+    assert file.bounding_box()['height'] < 30
     cosine = made.arrays['run0-round2-cosine'][anchor] / 127.5 - 1
     shown = mined_row(page, anchor, 0).locator('.cosine').all_text_contents()
     mined = neighbors(made, 0, 2, anchor)

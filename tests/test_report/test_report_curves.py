@@ -77,6 +77,9 @@ def test_make_curves__what_was_mined_stands_by_topic():
     ]
     labels = [series['label'] for series in charts[2]['series']]
     assert labels == ['edges_accepted', 'edges_requested']
+    # A share in percent, as beside the neighbours.
+    assert charts[0]['unit'] == '%'
+    assert charts[0]['series'][0]['y'] == [50.0]
 
 
 def test_make_curves__few_tell_the_story():

@@ -14,7 +14,8 @@ def round_():
     neighbors[rng.random(NUM) < 0.3, 1] = -1
     control = rng.integers(0, NUM, (NUM, 1)).astype(np.int32)
     cosine = rng.integers(1, 256, (NUM, 2)).astype(np.uint8)
-    return Round(0, 1, neighbors, cosine, control, [])
+    plain = rng.integers(1, 256, (NUM, 1)).astype(np.uint8)
+    return Round(0, 1, neighbors, cosine, control, plain, [])
 
 
 def test_select_images__all_fit(round_):
@@ -42,8 +43,11 @@ def test_select_images__anchors_keep_all_their_neighbors(round_):
                 np.testing.assert_array_equal(named, before[row])
             else:
                 assert (there == -1).all()
-        expected = round_.cosine[row] if chosen.is_anchor[place] else 0
+        is_anchor = chosen.is_anchor[place]
+        expected = round_.cosine[row] if is_anchor else 0
         assert (shown.cosine[place] == expected).all()
+        expected = round_.control_cosine[row] if is_anchor else 0
+        assert (shown.control_cosine[place] == expected).all()
 
 
 def test_select_images__by_seed(round_):

@@ -1,14 +1,9 @@
 // Curves by uPlot: the runs in one chart, and each chart as a table.
 
 const CHART_HEIGHT = 230;
-// Of the first, second ... line of a run, on the canvas and in the legend;
-// the colour is that of the run.
-const DASHES = [
-  { dash: [], border: 'solid' },
-  { dash: [6, 4], border: 'dashed' },
-  { dash: [2, 3], border: 'dotted' },
-  { dash: [10, 4, 2, 4], border: 'double' },
-];
+// Of the first, second ... line of a run, in pixels of line and gap, on the
+// canvas and in the legend; the colour is that of the run.
+const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
 
 // Curves of the same name of all runs: [{group, title, unit, main, lines}].
 // What one run alone has stands behind what comes before it there.
@@ -32,6 +27,22 @@ function mergeCurves(runs) {
     }
   }
   return charts;
+}
+
+// The dash pattern of a line, which CSS repeats: drawn as the chart has it.
+function dashImage(line) {
+  const color = `var(--run-${runIndex(line.run) % NUM_RUN_COLORS})`;
+  const dash = dashOf(line);
+  if (dash.length === 0) {
+    return `linear-gradient(${color} 0 0)`;
+  }
+  let end = 0;
+  const stops = dash.map((length, index) => {
+    const start = end;
+    end += length;
+    return `${index % 2 ? 'transparent' : color} ${start}px ${end}px`;
+  });
+  return `repeating-linear-gradient(to right, ${stops.join(', ')})`;
 }
 
 // Names what tells the lines of a chart apart, and always the run where the
@@ -122,7 +133,7 @@ function axis(options) {
 
 // Labels of the legend become switches that the keyboard reaches: uPlot
 // makes them cells of a table that only a mouse can press.
-function makeSwitches(plot) {
+function makeSwitches(plot, lines) {
   const legend = plot.root.querySelector('.u-legend');
   legend.setAttribute('role', 'group');
   legend.setAttribute('aria-label', 'Lines of the chart');
@@ -135,6 +146,8 @@ function makeSwitches(plot) {
       button.setAttribute('role', 'presentation');
       return;
     }
+    const marker = row.querySelector('.u-marker');
+    marker.style.backgroundImage = dashImage(lines[index - 1]);
     button.title = button.textContent;
     button.tabIndex = 0;
     button.setAttribute('role', 'button');
@@ -170,25 +183,18 @@ function drawChart(host, chart) {
         ...chart.lines.map((line, index) => ({
           label: labels[index],
           stroke: () => lineColor(line),
-          dash: dashOf(line).dash,
+          dash: dashOf(line),
           width: 2,
           points: { show: line.x.length < 30, size: 5 },
           value: (_, value) => formatNumber(value),
         })),
       ],
-      legend: {
-        markers: {
-          // The first row is that of the epochs.
-          dash: (_, index) =>
-            index === 0 ? 'solid' : dashOf(chart.lines[index - 1]).border,
-        },
-      },
       plugins: [roundEnds([...new Set(ends)])],
     },
     data,
     host,
   );
-  makeSwitches(plot);
+  makeSwitches(plot, chart.lines);
   new ResizeObserver(() =>
     plot.setSize({ width: host.clientWidth, height: CHART_HEIGHT }),
   ).observe(host);

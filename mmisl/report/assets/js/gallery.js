@@ -11,6 +11,8 @@ class Gallery {
     this.order = order;
     // The end is what training ended with.
     this.wantedEpoch = Infinity;
+    // Whether there is no neighbour at all in what is shown.
+    this.isEmpty = false;
     this.page = 0;
     this.chosen = null;
     this.drawing = 0;
@@ -45,12 +47,19 @@ class Gallery {
     });
     this.find('.previous').addEventListener('click', () => this.turn(-1));
     this.find('.next').addEventListener('click', () => this.turn(1));
+    this.find('.back').addEventListener('click', () => this.goBack());
   }
 
   turn(step) {
-    this.chosen = null;
     this.page += step;
     return this.draw();
+  }
+
+  // From one image alone to the page of anchors that was left.
+  async goBack() {
+    await this.choose(null);
+    // The button is gone, and the keyboard should not start anew.
+    this.find('.showing').focus();
   }
 
   // Shows one image alone; no number shows the pages again.
@@ -100,7 +109,7 @@ class Gallery {
 
   // Anchors that the choices leave over, in their order.
   anchors(columns) {
-    if (columns.length === 0) {
+    if (columns.length === 0 || this.isEmpty) {
       return [];
     }
     if (!this.isChecked('.wrong-anchors')) {
@@ -121,6 +130,7 @@ class Gallery {
     if (drawing !== this.drawing) {
       return;
     }
+    this.isEmpty = columns.every(({ round }) => round?.isEmpty ?? true);
     const anchors = this.anchors(columns);
     const shown = this.pageOf(anchors);
     this.saySpan(anchors, shown);
@@ -139,8 +149,9 @@ class Gallery {
     );
     this.page = Math.min(Math.max(this.page, 0), lastPage);
     const alone = this.chosen !== null;
-    this.find('.previous').disabled = !alone && this.page === 0;
-    this.find('.next').disabled = !alone && this.page === lastPage;
+    this.find('.previous').disabled = alone || this.page === 0;
+    this.find('.next').disabled = alone || this.page === lastPage;
+    this.find('.back').hidden = !alone;
     if (alone) {
       return [this.chosen];
     }
@@ -170,12 +181,16 @@ class Gallery {
 
   span(anchors, shown) {
     if (this.chosen !== null) {
-      return `Image ${this.chosen} alone; Previous and Next lead back.`;
+      return `Image ${this.chosen} alone.`;
+    }
+    if (this.shownRuns().length === 0) {
+      return 'No run is chosen.';
+    }
+    if (this.isEmpty) {
+      return 'Nothing was mined here, so no image has a neighbour to show.';
     }
     if (anchors.length === 0) {
-      return this.shownRuns().length === 0
-        ? 'No run is chosen.'
-        : 'No anchor has a wrong neighbour here.';
+      return 'No anchor has a wrong neighbour here.';
     }
     const first = this.page * ANCHORS_PER_PAGE + 1;
     const last = first + shown.length - 1;
@@ -183,7 +198,7 @@ class Gallery {
   }
 
   numbersOf({ run, round }) {
-    const facts = round === null ? [] : round.spec.numbers;
+    const { numbers = [], warnings = [] } = round?.spec ?? {};
     return element(
       'div',
       { class: 'round-facts' },
@@ -200,7 +215,7 @@ class Gallery {
         : element(
             'dl',
             {},
-            ...facts.map(([label, text]) =>
+            ...numbers.map(([label, text]) =>
               element(
                 'div',
                 {},
@@ -208,6 +223,13 @@ class Gallery {
                 element('dd', {}, text),
               ),
             ),
+          ),
+      warnings.length === 0
+        ? null
+        : element(
+            'ul',
+            { class: 'warnings', 'aria-label': `Warnings of ${run.name}` },
+            ...warnings.map((text) => element('li', {}, text)),
           ),
     );
   }
@@ -227,6 +249,7 @@ class Gallery {
   card(anchor, columns) {
     const { dataset } = this;
     const name = dataset.className(anchor);
+    const file = dataset.names?.[anchor] ?? null;
     const words = [`Image ${anchor}`, name].filter(Boolean).join(', ');
     return element(
       'article',
@@ -235,8 +258,12 @@ class Gallery {
         'div',
         { class: 'anchor' },
         thumbnail(dataset, anchor, words),
-        element('p', { class: 'anchor-class', title: name }, name),
-        element('p', { class: 'anchor-number', title: dataset.names?.[anchor] ?? null }, `Image ${anchor}`),
+        name ? element('p', { class: 'anchor-class', title: name }, name) : null,
+        element('p', { class: 'anchor-number', title: file }, `Image ${anchor}`),
+        // A class says more; without one the file tells what it is.
+        name || file === null
+          ? null
+          : element('p', { class: 'anchor-file ellipsis', title: file }, file),
       ),
       element(
         'div',

@@ -15,33 +15,41 @@ class Rows {
   }
 }
 
+// [{sample, cosine}] of an image, most similar first.
+function withCosines(rows, cosines, anchor) {
+  const start = anchor * rows.width;
+  return Array.from(rows.of(anchor), (sample, place) => ({
+    sample,
+    // Stored as a byte.
+    cosine: cosines.data[start + place] / 127.5 - 1,
+  }));
+}
+
 class Round {
-  constructor(spec, neighbors, cosine, control) {
+  constructor(spec, neighbors, cosine, control, controlCosine) {
     this.spec = spec;
     this.neighbors = neighbors;
     this.cosine = cosine;
     this.control = control;
+    this.controlCosine = controlCosine;
   }
 
-  // [{sample, cosine}], most similar first.
+  // Whether no image has a neighbour, mined or plain.
+  get isEmpty() {
+    return [this.neighbors, this.control].every(
+      (rows) => rows === null || rows.data.every((sample) => sample === -1),
+    );
+  }
+
   minedOf(anchor) {
-    const start = anchor * this.neighbors.width;
-    return Array.from(this.neighbors.of(anchor), (sample, place) => ({
-      sample,
-      // Stored as a byte.
-      cosine: this.cosine.data[start + place] / 127.5 - 1,
-    }));
+    return withCosines(this.neighbors, this.cosine, anchor);
   }
 
   // The same of plain nearest neighbours, or null where they are not known.
   controlOf(anchor) {
-    if (this.control === null) {
-      return null;
-    }
-    return Array.from(this.control.of(anchor), (sample) => ({
-      sample,
-      cosine: null,
-    }));
+    return this.control === null
+      ? null
+      : withCosines(this.control, this.controlCosine, anchor);
   }
 
   hasWrong(anchor, dataset) {
@@ -52,16 +60,21 @@ class Round {
 }
 
 async function loadRound(spec) {
-  const [neighbors, cosine, control] = await Promise.all([
-    readArray(spec.neighbors),
-    readArray(spec.cosine),
-    spec.control === null ? null : readArray(spec.control),
-  ]);
+  const names = [
+    spec.neighbors,
+    spec.cosine,
+    spec.control,
+    spec.control_cosine,
+  ];
+  const [neighbors, cosine, control, controlCosine] = await Promise.all(
+    names.map((name) => (name === null ? null : readArray(name))),
+  );
   return new Round(
     spec,
     new Rows(neighbors),
     cosine,
     control === null ? null : new Rows(control),
+    controlCosine,
   );
 }
 

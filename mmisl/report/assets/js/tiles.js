@@ -27,7 +27,7 @@ function describeNeighbor(dataset, neighbor, verdict) {
     `Image ${neighbor.sample}`,
     dataset.className(neighbor.sample),
     VERDICT_WORDS[verdict],
-    neighbor.cosine === null ? '' : `cosine ${neighbor.cosine.toFixed(2)}`,
+    `cosine ${neighbor.cosine.toFixed(2)}`,
   ]
     .filter(Boolean)
     .join(', ');
@@ -51,9 +51,7 @@ function neighborTile(dataset, anchor, neighbor) {
     element(
       'span',
       { class: 'caption', 'aria-hidden': 'true' },
-      cosine === null
-        ? null
-        : element('span', { class: 'cosine' }, cosine.toFixed(2)),
+      element('span', { class: 'cosine' }, cosine.toFixed(2)),
       verdict === 'wrong'
         ? element('span', { class: 'class-name' }, dataset.className(sample))
         : null,
