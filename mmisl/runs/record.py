@@ -15,6 +15,9 @@ from mmisl.structures import list_snapshots
 from .checkpoints import find_checkpoint, step_of
 from .scalars import epoch_of, merge_scalars, read_scalars
 
+# Runs in a folder that an error lists.
+_MAX_NAMED = 5
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -86,19 +89,22 @@ def read_run(work_dir: str | os.PathLike[str]) -> RunRecord:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If nothing in it is of a run.
+        ValueError: If it is a file, or nothing in it is of a run.
     """
     folder = Path(work_dir)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(
+            f'{folder} is a file, not a folder; name the folder that was '
+            'given as --work-dir, work_dirs/CONFIG by default'
+        )
     if not folder.is_dir():
         raise FileNotFoundError(f'there is no work dir {folder}')
-    # Named by their time, so they sort by it.
-    starts = sorted(path.parent for path in folder.glob('*/vis_data'))
+    starts = _starts_of(folder)
     checkpoint = find_checkpoint(folder)
     if not starts and checkpoint is None:
         raise ValueError(
             f'{folder} is no work dir of a run: it has neither logs '
-            '(*/vis_data) nor checkpoints; name the folder that was given as '
-            '--work-dir, work_dirs/CONFIG by default'
+            f'(*/vis_data) nor checkpoints; {_cure(folder)}'
         )
     logs = [start / 'vis_data' / 'scalars.json' for start in starts]
     return RunRecord(
@@ -111,6 +117,29 @@ def read_run(work_dir: str | os.PathLike[str]) -> RunRecord:
         snapshots=list_snapshots(folder),
         info=_read_info(starts),
         checkpoint=checkpoint,
+    )
+
+
+def _starts_of(folder: Path) -> list[Path]:
+    """Folders of logs; named by their time, so they sort by it."""
+    return sorted(path.parent for path in folder.glob('*/vis_data'))
+
+
+def _cure(folder: Path) -> str:
+    """Which folder to name in place of one that is of no run."""
+    runs = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and (_starts_of(path) or find_checkpoint(path))
+    )
+    if runs:
+        names = [str(path) for path in runs[:_MAX_NAMED]]
+        if len(runs) > _MAX_NAMED:
+            names.append(f'and {len(runs) - _MAX_NAMED} more')
+        return f'name a run in it: {", ".join(names)}'
+    return (
+        'name the folder that was given as --work-dir, work_dirs/CONFIG by '
+        'default'
     )
 
 

@@ -90,3 +90,22 @@ def test_read_run__no_run(tmp_path):
         read_run(tmp_path / 'gone')
     with pytest.raises(ValueError, match='is no work dir of a run'):
         read_run(tmp_path)
+
+
+def test_read_run__a_file(tmp_path):
+    (tmp_path / 'epoch_1.pth').touch()
+    with pytest.raises(ValueError, match='epoch_1.pth is a file, not a fold'):
+        read_run(tmp_path / 'epoch_1.pth')
+
+
+def test_read_run__a_folder_of_runs(tmp_path):
+    for name in ('knn', 'isl'):
+        write_start(tmp_path / name, '20260101_1', [])
+    (tmp_path / 'pictures').mkdir()
+    named = f'name a run in it: {tmp_path / "isl"}, {tmp_path / "knn"}$'
+    with pytest.raises(ValueError, match=named):
+        read_run(tmp_path)
+    for index in range(4):
+        write_start(tmp_path / f'run{index}', '20260101_1', [])
+    with pytest.raises(ValueError, match='run2, and 1 more$'):
+        read_run(tmp_path)

@@ -258,7 +258,7 @@ def others(tiny, runs):
         ('fewer', (), f'fewer has mined 9 images, but .* 22 now, .*{CURE}'),
         ('moved', (), f'^moved: .*elsewhere.* name the new .*{CURE}'),
         ('gone', (), 'no work dir .*gone'),
-        ('file', (), 'no work dir .*tiny.py'),
+        ('file', (), 'tiny.py is a file, not a folder'),
         ('first', (), 'la .* is given twice; name different runs'),
         (None, (), '1 run given; name the work dirs of two or more'),
         ('isl', ('--names', 'a'), 'each of the 2 runs a name of its own'),
