@@ -74,7 +74,7 @@ def small_config(name, checkpoint, voc, work_dir):
     cfg.param_scheduler = []
     # Falls in a few steps, whatever the network.
     cfg.optim_wrapper.optimizer = dict(
-        type='AdamW', lr=1e-3, weight_decay=0.01
+        type='AdamW', lr=5e-4, weight_decay=0.01
     )
     cfg.default_hooks.checkpoint.interval = NUM_ITERS // 2
     cfg.default_hooks.logger.interval = 1
