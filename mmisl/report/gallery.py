@@ -105,7 +105,7 @@ def read_rounds(
     if len(chosen) < len(paths):
         warn(
             f'{len(chosen)} of {len(paths)} rounds are shown, evenly spread: '
-            'the others would make the page too large'
+            'a page shows at most 12 of a run'
         )
     rounds = []
     for path in (paths[i] for i in chosen):
