@@ -17,9 +17,14 @@ def _no_browser(reason):
     pytest.skip(reason)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def browser():
-    """Chromium, driven by Playwright."""
+    """Chromium, driven by Playwright.
+
+    Not of the session: processes that later tests fork, and leave behind,
+    would hold the pipe to Playwright's driver open, and its end would be
+    waited for in vain.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
