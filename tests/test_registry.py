@@ -94,6 +94,7 @@ def scoped(name):
         'ProgressHook',
         'RoundBasedTrainLoop',
         'RunRecordHook',
+        'StageLogProcessor',
         'StageTimesHook',
     }
     return f'mmisl.{name}' if name in ours else name

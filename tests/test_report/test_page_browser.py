@@ -37,7 +37,13 @@ def is_wrong(made, anchor, sample):
     return one >= 0 and other >= 0 and one != other
 
 
+def settle(page):
+    """Waits until the cards are those of what was chosen last."""
+    page.locator('.anchors:not([aria-busy])').wait_for(state='attached')
+
+
 def shown_anchors(page):
+    settle(page)
     cards = page.locator('.anchor-card')
     return cards.evaluate_all('all => all.map(one => +one.dataset.anchor)')
 
@@ -49,6 +55,7 @@ def shown_tiles(row):
 
 
 def mined_row(page, anchor, run):
+    settle(page)
     return page.locator(
         f'.anchor-card[data-anchor="{anchor}"] .mined-row[data-run="run{run}"]'
     )

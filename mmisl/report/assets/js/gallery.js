@@ -125,6 +125,8 @@ class Gallery {
     this.drawing += 1;
     const { drawing } = this;
     this.sayRound();
+    const cards = this.find('.anchors');
+    cards.setAttribute('aria-busy', 'true');
     const columns = await this.columns();
     // A later call has overtaken this one.
     if (drawing !== this.drawing) {
@@ -137,9 +139,10 @@ class Gallery {
     this.find('.round-numbers').replaceChildren(
       ...columns.map((column) => this.numbersOf(column)),
     );
-    this.find('.anchors').replaceChildren(
+    cards.replaceChildren(
       ...Array.from(shown, (anchor) => this.card(anchor, columns)),
     );
+    cards.removeAttribute('aria-busy');
   }
 
   pageOf(anchors) {
