@@ -6,7 +6,7 @@
 #   make demo-detection
 #                a detector from ISL, NPID and random weights, on the CPU
 #   make lint    ruff, codespell, mypy
-#   make test    all tests
+#   make test    all tests, two files at a time (12 minutes on 2 cores)
 #   make proposals-env
 #                .venv-proposals, where tools/make_proposals.py runs selective
 #                search: OpenCV's contrib wheel cannot stand beside mmcv's
@@ -44,7 +44,7 @@ demo-detection: $(VENV)/.det-done
 	$(PY) tools/demo_detection.py
 
 test: $(VENV)/.det-done $(PROPOSALS_VENV)/.done browser
-	$(PY) -m pytest tests -q
+	$(PY) -m pytest tests -q -n 2 --dist loadfile
 
 lint: $(VENV)/.dev-done
 	$(PY) -m ruff check .

@@ -45,6 +45,7 @@ EXTRAS_REQUIRE = {
         'mypy>=1.10',
         'playwright>=1.50',  # opens reports in a browser
         'pytest>=8.0',
+        'pytest-xdist>=3.6',
         'ruff>=0.9',
         'timm>=1.0',  # reads what tools/convert_backbone.py writes
         'umap-learn>=0.5.7',
