@@ -18,6 +18,7 @@ from .backbones import AlexNetBN
 from .data_preprocessors import (
     AugmentingPreprocessor,
     BatchColorJitter,
+    BatchRandomApply,
     BatchRandomGrayscale,
     BatchRandomHorizontalFlip,
     BatchRandomResizedCrop,
@@ -44,6 +45,7 @@ __all__ = [
     'AugmentingPreprocessor',
     'BaseAlgorithm',
     'BatchColorJitter',
+    'BatchRandomApply',
     'BatchRandomGrayscale',
     'BatchRandomHorizontalFlip',
     'BatchRandomResizedCrop',

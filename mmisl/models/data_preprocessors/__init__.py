@@ -1,4 +1,5 @@
 from .augmenting_preprocessor import AugmentingPreprocessor, draw_keys
+from .batch_apply import BatchRandomApply
 from .batch_colour import (
     BatchColorJitter,
     BatchRandomGrayscale,
@@ -9,6 +10,7 @@ from .batch_crop import BatchRandomResizedCrop
 __all__ = [
     'AugmentingPreprocessor',
     'BatchColorJitter',
+    'BatchRandomApply',
     'BatchRandomGrayscale',
     'BatchRandomHorizontalFlip',
     'BatchRandomResizedCrop',

@@ -34,6 +34,12 @@ class AugmentingPreprocessor(ClsDataPreprocessor):
             ``dict(type='BatchRandomResizedCrop', size=32)``.
         mean (Sequence[float]): Of the R, G, B channels, in 0..255.
         std (Sequence[float]): Likewise.
+        num_views (int): Views made of every image, each from other random
+            numbers; several for the methods that compare them, such as
+            :class:`mmisl.MoCo`. Defaults to 1.
+
+    Raises:
+        ValueError: If ``num_views`` is smaller than 1.
 
     Example:
         >>> preprocessor = AugmentingPreprocessor(
@@ -51,8 +57,12 @@ class AugmentingPreprocessor(ClsDataPreprocessor):
         augments: Sequence[dict],
         mean: Sequence[float],
         std: Sequence[float],
+        num_views: int = 1,
     ) -> None:
         super().__init__(mean=mean, std=std)
+        if num_views < 1:
+            raise ValueError(f'num_views must be >= 1, got {num_views}')
+        self.num_views = num_views
         self.augments = [MODELS.build(augment) for augment in augments]
         # Host memory that is pinned by the loader is copied without waiting.
         self._non_blocking = True
@@ -67,8 +77,8 @@ class AugmentingPreprocessor(ClsDataPreprocessor):
                 views for mining. Defaults to False.
 
         Returns:
-            dict: ``inputs`` (B, 3, H', W') float32, ``data_samples`` as they
-            came.
+            dict: ``inputs`` (B, 3, H', W') float32, of several views a list
+            of such; ``data_samples`` as they came.
 
         Raises:
             TypeError: If the images are not one uint8 tensor.
@@ -87,33 +97,44 @@ class AugmentingPreprocessor(ClsDataPreprocessor):
         keys = draw_keys(samples)
         if self.device.type == 'cuda':
             keys = keys.pin_memory()
-        images = self.augment(
-            self.cast_data(inputs), keys.to(self.device, non_blocking=True)
+        images = self.cast_data(inputs)
+        keys = keys.to(self.device, non_blocking=True)
+        views = [
+            self._normalize(self.augment(images, keys, view))
+            for view in range(self.num_views)
+        ]
+        several = self.num_views > 1
+        return dict(
+            inputs=views if several else views[0], data_samples=samples
         )
-        # Without the samples: labels would be sent to the device, which the
-        # host waits for, and no loss here looks at them.
-        images = super().forward(dict(inputs=images), True)['inputs']
-        return dict(inputs=images, data_samples=samples)
 
     @torch.no_grad()
-    def augment(self, images: Tensor, keys: Tensor) -> Tensor:
+    def augment(self, images: Tensor, keys: Tensor, view: int = 0) -> Tensor:
         """Apply all steps.
 
         Args:
             images (Tensor): (B, 3, H, W) uint8, RGB.
             keys (Tensor): (B, 4) int64, the ``draw_key`` of each image.
+            view (int): Views of other numbers take other random numbers.
+                Defaults to 0.
 
         Returns:
             Tensor: (B, 3, H', W') float32 in [0, 255], not rounded.
         """
         counts = [augment.num_draws for augment in self.augments]
-        uniform = draw_uniform(keys, sum(counts)).split(counts, dim=1)
+        first = view * sum(counts)
+        uniform = draw_uniform(keys, first + sum(counts))[:, first:]
         # Mixed precision would crop with 8 or 11 bits.
         with torch.autocast(images.device.type, enabled=False):
             images = images.float() / 255
-            for augment, draws in zip(self.augments, uniform):
+            for augment, draws in zip(self.augments, uniform.split(counts, 1)):
                 images = augment(images, draws)
             return images * 255
+
+    def _normalize(self, images: Tensor) -> Tensor:
+        # Without the samples: labels would be sent to the device, which the
+        # host waits for, and no loss here looks at them.
+        return super().forward(dict(inputs=images), True)['inputs']
 
 
 def draw_keys(samples: Sequence[DataSample]) -> Tensor:

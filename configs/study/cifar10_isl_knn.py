@@ -1,0 +1,20 @@
+"""The study's control: ISL with nearest neighbours in place of the GAN's.
+
+Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
+no such data. Here: see docs/results.md.
+
+Those of the mean of the augmented views, ranked by how many of their nearest
+neighbours two images share, with ISL's cap: the purest rule without a GAN.
+"""
+
+_base_ = 'cifar10_isl.py'
+
+model = dict(
+    miner=dict(
+        _delete_=True,
+        type='KNNMiner',
+        source='mean_view',
+        ranking='shared_neighbors',
+        max_degree=20,
+    )
+)

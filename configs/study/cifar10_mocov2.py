@@ -1,0 +1,27 @@
+"""The study: MoCo v2, which is cifar10_mocov2_isl.py without any mining.
+
+Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
+no such data. Here: see docs/results.md.
+"""
+
+_base_ = 'cifar10_mocov2_isl.py'
+
+model = dict(
+    _delete_=True,
+    type='MoCo',
+    backbone=_base_.model.backbone,
+    neck=_base_.model.neck,
+    head=dict(
+        type='mmpretrain.ContrastiveHead',
+        loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        temperature=0.1,
+    ),
+    queue=_base_.model.queue,
+    momentum=0.01,
+)
+# One round is a run without mining.
+train_cfg = dict(
+    max_rounds=1,
+    encoder=dict(_delete_=True, max_epochs=60, val_interval=20),
+    mining=dict(_delete_=True),
+)

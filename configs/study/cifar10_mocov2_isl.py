@@ -1,0 +1,49 @@
+"""The study: MoCo v2 with mined positives, a proposal (``mmisl.MoCoISL``).
+
+Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
+no such data. Here: see docs/results.md.
+
+Augmentation, temperature, split batch norm, learning rate and momentum of the
+key encoder are those of mocov2_r18_cifar10.py; a queue of a tenth of the
+images. Rounds and miner are those of cifar10_isl.py.
+"""
+
+_base_ = 'cifar10_isl.py'
+
+data_preprocessor = dict(
+    # Same steps, order and numbers as _base_/datasets/cifar10_moco.py.
+    augments=[
+        dict(type='BatchRandomResizedCrop', size=32),
+        dict(type='BatchRandomHorizontalFlip'),
+        dict(
+            type='BatchRandomApply',
+            step=dict(
+                type='BatchColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.1,
+            ),
+            p=0.8,
+        ),
+        dict(type='BatchRandomGrayscale', p=0.2),
+    ],
+    num_views=2,
+)
+model = dict(
+    _delete_=True,
+    type='MoCoISL',
+    # Split batch norm is slower in NHWC.
+    backbone=dict(
+        norm_cfg=dict(type='mmisl.SplitBN', num_splits=8),
+        **_base_.model.backbone,
+    ),
+    neck=dict(type='MLPNeck', in_channels=128, hid_channels=128),
+    head=dict(type='MoCoISLHead', temperature=0.1),
+    queue=dict(type='KeyQueue', size=1024),
+    # The key encoder averages already: a row is its latest key.
+    memory=dict(type='MemoryBank', momentum=1.0),
+    miner=_base_.model.miner,
+    momentum=0.01,
+)
+optim_wrapper = dict(optimizer=dict(lr=0.06))
