@@ -25,9 +25,9 @@ AUGMENTS = [
 ]
 
 
-def build(augments=AUGMENTS, mean=MEAN, std=STD):
+def build(augments=AUGMENTS, mean=MEAN, std=STD, **kwargs):
     with DefaultScope.overwrite_default_scope('mmisl'):
-        return AugmentingPreprocessor(augments, mean=mean, std=std)
+        return AugmentingPreprocessor(augments, mean=mean, std=std, **kwargs)
 
 
 def make_batch(keys, size=10):
@@ -149,3 +149,33 @@ def test_forward__other_inputs(change, kind):
     batch['inputs'] = change(batch['inputs'])
     with pytest.raises(TypeError, match=f'uint8 tensor, got {kind}; bring'):
         build()(batch, True)
+
+
+def test_forward__several_views_from_other_numbers():
+    batch = make_batch([(1, 0, index, 0) for index in range(4)])
+    (first, second), one = (
+        build(num_views=n)(batch, True)['inputs'] for n in (2, 1)
+    )
+
+    assert torch.equal(first, one)
+    assert second.shape == first.shape
+    for view, other in zip(first, second):
+        assert not torch.allclose(view, other, atol=0.05)
+
+
+def test_forward__views_are_distributed_alike():
+    """The second view flips as often as the first, and independently."""
+    keys = [(1, 0, index, 0) for index in range(600)]
+    batch = make_batch(keys, size=3)
+    augments = [dict(type='BatchRandomHorizontalFlip')]
+    plain = build([])(batch, True)['inputs']
+    views = build(augments, num_views=2)(batch, True)['inputs']
+    flips = [(view != plain).flatten(1).any(1) for view in views]
+
+    for count in (flips[0].sum(), flips[1].sum(), (flips[0] ^ flips[1]).sum()):
+        assert stats.binomtest(int(count), 600, 0.5).pvalue > 1e-3
+
+
+def test_init__no_view():
+    with pytest.raises(ValueError, match='num_views must be >= 1, got 0'):
+        build(num_views=0)
