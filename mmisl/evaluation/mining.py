@@ -76,6 +76,7 @@ def mining_warnings(
     *,
     requested_edges: int,
     accepted_edges: int,
+    refused_edges: int = 0,
     gan_gap: float | None = None,
 ) -> list[str]:
     """Say in one line each what went wrong in a mining stage.
@@ -84,6 +85,8 @@ def mining_warnings(
         stats (dict[str, float]): From :func:`graph_statistics`.
         requested_edges (int): New edges that the quota asked for.
         accepted_edges (int): New edges that were found.
+        refused_edges (int): Edges that were found too, and that the miner's
+            gate kept out.
         gan_gap (float, optional): Mean score of true triplets minus that of
             proxies, in [-1, 1]; None for a miner without a GAN.
 
@@ -92,14 +95,16 @@ def mining_warnings(
         well.
     """
     warnings = []
-    if requested_edges > 0 and accepted_edges == 0:
+    # What the gate refused was found: thresholds are not what it lacks.
+    found_edges = accepted_edges + refused_edges
+    if requested_edges > 0 and found_edges == 0:
         warnings.append(
             f'no edge mined ({requested_edges} asked for); lower '
             'the thresholds of the miner (score_thr, sim_thr) or raise topk'
         )
-    elif accepted_edges < requested_edges:
+    elif found_edges < requested_edges:
         warnings.append(
-            f'quota not met: {accepted_edges} of {requested_edges} edges '
+            f'quota not met: {found_edges} of {requested_edges} edges '
             'mined; lower the thresholds of the miner, raise topk, or '
             'lower the quota'
         )

@@ -35,6 +35,10 @@ class MiningSummary(StageSummary):
         num_candidates: Directed pairs proposed.
         num_requested: New undirected edges the quota asked for.
         num_accepted: New undirected edges inserted.
+        num_refused: Edges within the quota that the gate kept out.
+        replication: How often single views find the new edges again, in
+            [0, 1], mean over them, or over the refused ones where there are
+            no others; None where it takes more views.
         accepted: These edges, with the miner's score.
         observations: Further numbers of the miner, to be logged by name.
     """
@@ -42,18 +46,24 @@ class MiningSummary(StageSummary):
     num_candidates: int
     num_requested: int
     num_accepted: int
+    num_refused: int
+    replication: float | None
     accepted: Candidates
     observations: dict[str, float]
 
     def as_scalars(self) -> dict[str, float]:
         """See :class:`StageSummary`; ``observations`` by their own names."""
-        return dict(
+        scalars = dict(
             candidates=self.num_candidates,
             edges_requested=self.num_requested,
             edges_accepted=self.num_accepted,
+            edges_refused=self.num_refused,
             **super().as_scalars(),
             **self.observations,
         )
+        if self.replication is not None:
+            scalars['replication'] = self.replication
+        return scalars
 
 
 @dataclass(frozen=True)

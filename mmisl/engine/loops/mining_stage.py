@@ -115,6 +115,7 @@ def report_stage(runner: Runner, model, summary, round_idx: int) -> None:
             statistics,
             requested_edges=summary.num_requested,
             accepted_edges=summary.num_accepted,
+            refused_edges=summary.num_refused,
             gan_gap=summary.observations.get('gan_gap'),
         )
     elif model.clusters is not None:
@@ -189,6 +190,13 @@ def mining_settings(model, given: dict, max_rounds: int) -> dict:
         raise ValueError(
             'mining needs num_views >= 1 and quota_per_round >= 0, got '
             f'{mining["num_views"]} and {mining["quota_per_round"]}'
+        )
+    if mining['num_views'] < model.min_mining_views:
+        raise ValueError(
+            f'train_cfg.mining.num_views is {mining["num_views"]}, but the '
+            'gate of the miner looks for edges in views that they were not '
+            'mined from; set it to 2 or more, or model.miner.min_replication '
+            'to None'
         )
     return mining
 

@@ -35,6 +35,7 @@ class EngineContract:
             every sample, the ``'plain'`` images under the test transforms,
             or nothing but the ``'bank'``; None where nothing is mined.
         mining_mode: Mode of ``forward`` that encodes them.
+        min_mining_views: Augmented views that mining needs of every sample.
         needs_labels: Whether :meth:`check_labels` is to be asked before
             training begins; to read all labels takes a while.
         checkpoint: File that ``init_weights`` takes the backbone from, None
@@ -43,6 +44,7 @@ class EngineContract:
 
     mining_views: str | None = None
     mining_mode = 'tensor'
+    min_mining_views = 1
     needs_labels = False
     checkpoint: str | None = None
     # Any: a subclass knows what it has, and need not ask for None. Without

@@ -53,6 +53,7 @@ class ISL(NPID):
     ) -> None:
         super().__init__(backbone, neck, head, memory, **kwargs)
         self.miner = build_miner(miner, self.memory.feat_dim)
+        self.min_mining_views = self.miner.min_views
         self.graph = NeighborGraph(self.memory.num_samples)
 
     def mine(self, views: Views, quota: float, seed: int) -> MiningSummary:

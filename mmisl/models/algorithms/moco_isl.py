@@ -67,6 +67,7 @@ class MoCoISL(MoCo):
                 f'model.memory.feat_dim ({self.memory.feat_dim})'
             )
         self.miner = build_miner(miner, self.memory.feat_dim)
+        self.min_mining_views = self.miner.min_views
         self.graph = NeighborGraph(self.memory.num_samples)
         if self.memory.sharded:
             # DDP would overwrite every rank's rows with those of rank 0. The

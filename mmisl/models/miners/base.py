@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import time
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.dist import (
     all_reduce,
     broadcast,
-    get_rank,
     get_world_size,
     is_main_process,
 )
 from mmengine.model import BaseModule
-from torch import Tensor
 
-from mmisl.ops import ShardedRows, all_finite
-from mmisl.progress import track
+from mmisl.ops import all_finite
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
 from ..stage_summaries import MiningSummary
 from .edge_selection import Candidates, edges_to_quota, select_edges, trim
-
-# A matrix of one row per sample, on every rank or dealt out over them.
-Rows = Tensor | ShardedRows
-# Several of them; a tensor (V, N, D) is one as well.
-Views = Tensor | Sequence[Rows]
+from .replication import reliable_prefix
+from .rows import Rows, Views
 
 
 class BaseMiner(BaseModule, metaclass=ABCMeta):
@@ -42,24 +36,47 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         max_degree (int, optional): Cap on the neighbours of a sample. The
             released code has none, and builds hubs.
         mutual (bool): Keep only pairs proposed from both ends.
+        min_replication (float, optional): The gate. Of the new edges only so
+            many are added, best first, that other views than those they were
+            mined from find them again this often on average, in (0, 1]; see
+            :func:`edge_replication`. None adds all that the quota asks for,
+            as the released code does.
+        reselect (bool): Choose all edges anew in every round, so that a wrong
+            one can leave; the released code only ever adds.
+            Defaults to False.
 
     Attributes:
         feat_dim: D that the miner's networks are made for; None if any.
+        min_views: Views of every sample that mining needs.
 
     Raises:
-        ValueError: If ``max_degree`` is smaller than 1.
+        ValueError: If ``max_degree`` is smaller than 1, or
+            ``min_replication`` out of range.
     """
 
     feat_dim: int | None = None
 
     def __init__(
-        self, max_degree: int | None = None, *, mutual: bool = False
+        self,
+        max_degree: int | None = None,
+        *,
+        mutual: bool = False,
+        min_replication: float | None = None,
+        reselect: bool = False,
     ) -> None:
         super().__init__()
         if max_degree is not None and max_degree < 1:
             raise ValueError(f'max_degree must be >= 1, got {max_degree}')
+        if min_replication is not None and not 0 < min_replication <= 1:
+            raise ValueError(
+                'min_replication must lie in (0, 1], or be None for no gate, '
+                f'got {min_replication}'
+            )
         self.max_degree = max_degree
         self.mutual = mutual
+        self.min_replication = min_replication
+        self.min_views = 1 if min_replication is None else 2
+        self.reselect = reselect
 
     @abstractmethod
     def propose(
@@ -73,8 +90,7 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
                 or one :class:`ShardedRows` each.
             bank (Rows): (N, D) float, norm 1. What ranks share is asked for
                 in collective calls, so all ranks take the same steps.
-            graph (NeighborGraph): Over the same samples; a miner that chooses
-                its edges anew every round clears it here.
+            graph (NeighborGraph): Over the same samples.
             seed (int): Of everything random in this stage.
 
         Returns:
@@ -94,7 +110,8 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         """Add edges until the graph holds ``quota`` neighbours per sample.
 
         Surplus candidates are dropped in order of falling confidence, so the
-        quota is met exactly unless there are too few candidates.
+        quota is met exactly unless there are too few candidates, or the gate
+        refuses some.
 
         Args:
             views (Views): V of (N, D) float, norm 1.
@@ -128,6 +145,8 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
                 'mined from them; lower the learning rate of the encoder'
             )
         start = time.perf_counter()
+        if self.reselect:
+            graph.clear()
         candidates, observations = self.propose(views, bank, graph, seed)
         num_candidates = torch.tensor(len(candidates), device=bank.device)
         all_reduce(num_candidates)
@@ -148,15 +167,35 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         )
         # Devices may break ties of the last bit differently.
         chosen = _from_main_rank(chosen)
+        num_chosen = len(chosen)
+        replication = None
+        if len(views) > 1 or self.min_replication is not None:
+            chosen, replication = self._gate(views, chosen)
         return MiningSummary(
             num_candidates=int(num_candidates),
             num_requested=num_requested,
             num_accepted=graph.add_edges(chosen.src, chosen.dst),
+            num_refused=num_chosen - len(chosen),
+            replication=replication,
             seconds=time.perf_counter() - start,
             rows=bank,
             accepted=chosen,
             observations=observations,
         )
+
+    def _gate(
+        self, views: Views, chosen: Candidates
+    ) -> tuple[Candidates, float]:
+        """Edges that are found again often enough, and how often."""
+        num_edges, replication = reliable_prefix(
+            views, chosen.src, chosen.dst, self.min_replication or 0
+        )
+        kept = Candidates(
+            chosen.src[:num_edges],
+            chosen.dst[:num_edges],
+            chosen.score[:num_edges],
+        )
+        return kept, replication
 
 
 def build_miner(cfg: dict, feat_dim: int) -> BaseMiner:
@@ -193,25 +232,6 @@ def _from_main_rank(chosen: Candidates) -> Candidates:
     return Candidates(edges[0], edges[1], scores)
 
 
-def mean_view(views: Views) -> Rows:
-    """Mean of the views of every sample, (N, D), norm 1; half is widened."""
-    shards = [view for view in views if isinstance(view, ShardedRows)]
-    if shards:
-        mean = unit_mean([view.local for view in shards])
-        return ShardedRows(mean, len(shards[0]))
-    return unit_mean([view for view in views if isinstance(view, Tensor)])
-
-
-def unit_mean(views: Sequence[Tensor]) -> Tensor:
-    """Mean of V tensors (M, D), norm 1; half is widened."""
-    first = views[0]
-    dtype = torch.promote_types(first.dtype, torch.float32)
-    total = torch.zeros_like(first, dtype=dtype)
-    for view in views:
-        total += view
-    return torch.nn.functional.normalize(total / len(views), dim=-1)
-
-
 def check_topk(topk: int) -> int:
     """Return ``topk`` if it is a number of neighbours.
 
@@ -234,49 +254,3 @@ def check_search(search: str, allowed: Sequence[str]) -> str:
             f'search must be one of {", ".join(allowed)}, got {search!r}'
         )
     return search
-
-
-def own_chunks(
-    num_samples: int,
-    chunk_rows: int,
-    device: torch.device,
-    *,
-    description: str,
-) -> Iterator[tuple[int, Tensor]]:
-    """Share the samples out over the ranks, by the chunk.
-
-    All ranks take equally many steps, because what is done with a chunk may
-    need all of them; the last chunk of a rank may be empty.
-
-    Args:
-        num_samples (int): N.
-        chunk_rows (int): Samples of a chunk.
-        device (torch.device): Of the sample indices.
-        description (str): Of what is done with them, for the progress bar.
-
-    Yields:
-        tuple[int, Tensor]: Number of the chunk, the same for any number of
-        ranks, and its samples, (B,) int64.
-    """
-    step = chunk_rows * get_world_size()
-    for begin in track(range(0, num_samples, step), description):
-        begin = min(begin + get_rank() * chunk_rows, num_samples)
-        end = min(begin + chunk_rows, num_samples)
-        yield begin // chunk_rows, torch.arange(begin, end, device=device)
-
-
-def gather_rows(rows: Tensor, values: Tensor, num_samples: int) -> Tensor:
-    """Put together what the ranks found for their own samples.
-
-    Args:
-        rows (Tensor): (M,) int64, samples of this rank; each has one rank.
-        values (Tensor): (M, ...) numbers of them.
-        num_samples (int): N.
-
-    Returns:
-        Tensor: (N, ...) on every rank.
-    """
-    table = values.new_zeros(num_samples, *values.shape[1:])
-    table[rows] = values
-    all_reduce(table)  # exact: all but one of the terms are 0
-    return table

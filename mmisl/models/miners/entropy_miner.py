@@ -9,8 +9,9 @@ from mmisl.ops import bank_softmax, nearest_rows
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from .base import BaseMiner, Rows, Views, gather_rows, own_chunks
+from .base import BaseMiner
 from .edge_selection import Candidates
+from .rows import Rows, Views, gather_rows, own_chunks
 
 _CHUNK_ROWS = 4096
 
@@ -32,8 +33,8 @@ class EntropyMiner(BaseMiner):
 
     Args:
         temperature (float): Of the softmax. Defaults to 0.07.
-        max_degree (int, optional): See :class:`BaseMiner`.
-        mutual (bool): See :class:`BaseMiner`.
+        **kwargs: Of :class:`BaseMiner`, but for ``reselect``: edges are
+            always chosen anew.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -42,11 +43,9 @@ class EntropyMiner(BaseMiner):
     def __init__(
         self,
         temperature: float = 0.07,
-        *,
-        max_degree: int | None = None,
-        mutual: bool = False,
+        **kwargs,
     ) -> None:
-        super().__init__(max_degree, mutual=mutual)
+        super().__init__(reselect=True, **kwargs)
         if temperature <= 0:
             raise ValueError(f'temperature must be > 0, got {temperature}')
         self.temperature = temperature
@@ -55,12 +54,11 @@ class EntropyMiner(BaseMiner):
     def propose(
         self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
-        """See :meth:`BaseMiner.propose`; clears the graph first.
+        """See :meth:`BaseMiner.propose`.
 
         Entropy and nearest row are both those of the bank, as in AND's
         released code (``lib/ans_discovery.py``); the views are not read.
         """
-        graph.clear()
         shares, entropies, nearest = [], [], []
         for _, rows in own_chunks(
             len(bank), _CHUNK_ROWS, bank.device, description='entropies'

@@ -16,16 +16,9 @@ from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
 from ..gans import GANReport, ProxyGAN, TripletSampler
-from .base import (
-    BaseMiner,
-    Rows,
-    Views,
-    check_search,
-    check_topk,
-    own_chunks,
-    unit_mean,
-)
+from .base import BaseMiner, check_search, check_topk
 from .edge_selection import Candidates
+from .rows import Rows, Views, own_chunks, unit_mean
 
 _CHUNK_ROWS = 1024
 _MAX_HELD_OUT = 1024
@@ -88,8 +81,7 @@ class GANMiner(BaseMiner):
             Defaults to ``'auto'``.
         batch_size (int): Triplets of one GAN iteration. Defaults to 128.
         training (dict, optional): Arguments of :class:`AdversarialTrainer`.
-        max_degree (int, optional): See :class:`BaseMiner`.
-        mutual (bool): See :class:`BaseMiner`.
+        **kwargs: Of :class:`BaseMiner`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -111,10 +103,9 @@ class GANMiner(BaseMiner):
         search: str = 'auto',
         batch_size: int = 128,
         training: dict | None = None,
-        max_degree: int | None = None,
-        mutual: bool = False,
+        **kwargs,
     ) -> None:
-        super().__init__(max_degree, mutual=mutual)
+        super().__init__(**kwargs)
         if not 0 <= score_thr < 1:
             raise ValueError(f'score_thr must lie in [0, 1), got {score_thr}')
         if not -1 <= sim_thr < 1:

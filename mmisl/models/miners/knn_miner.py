@@ -10,17 +10,9 @@ from mmisl.ops import SEARCH_BACKENDS, nearest_rows
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from .base import (
-    BaseMiner,
-    Rows,
-    Views,
-    check_search,
-    check_topk,
-    gather_rows,
-    mean_view,
-    own_chunks,
-)
+from .base import BaseMiner, check_search, check_topk
 from .edge_selection import Candidates
+from .rows import Rows, Views, gather_rows, mean_view, own_chunks
 
 _CHUNK_ROWS = 2048
 
@@ -41,8 +33,7 @@ class KNNMiner(BaseMiner):
         search (str): Backend of :func:`mmisl.ops.nearest_rows`. The
             approximate ``'faiss_ivf'`` builds its index once a round and
             logs its recall. Defaults to ``'auto'``, which is exact.
-        max_degree (int, optional): See :class:`BaseMiner`.
-        mutual (bool): See :class:`BaseMiner`.
+        **kwargs: Of :class:`BaseMiner`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -56,10 +47,9 @@ class KNNMiner(BaseMiner):
         ranking: str = 'similarity',
         num_shared: int = 20,
         search: str = 'auto',
-        max_degree: int | None = None,
-        mutual: bool = False,
+        **kwargs,
     ) -> None:
-        super().__init__(max_degree, mutual=mutual)
+        super().__init__(**kwargs)
         if source not in ('bank', 'mean_view'):
             raise ValueError(
                 f"source must be 'bank' or 'mean_view', got {source!r}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mmisl.structures import NeighborGraph
 
-from .base import Rows
 from .edge_selection import Candidates, select_edges, trim
 from .knn_miner import KNNMiner
+from .rows import Rows
 
 # Nearest rows proposed per sample, in units of the mean degree asked for:
 # more would be needed only by samples of twice the degree.

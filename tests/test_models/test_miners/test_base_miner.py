@@ -2,8 +2,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmisl.models.miners import BaseMiner, Candidates, base
-from mmisl.models.miners.base import check_topk, mean_view, own_chunks
+from mmisl.models.miners import BaseMiner, Candidates, mean_view
+from mmisl.models.miners import replication as replication_module
+from mmisl.models.miners import rows as rows_module
+from mmisl.models.miners.base import check_topk
+from mmisl.models.miners.rows import own_chunks
 from mmisl.structures import NeighborGraph
 
 NUM_SAMPLES = 7
@@ -126,10 +129,10 @@ def test_check_topk__below_one_is_refused():
 def test_own_chunks__every_sample_once_in_equally_many_steps(
     monkeypatch, num_samples, chunk_rows, num_ranks
 ):
-    monkeypatch.setattr(base, 'get_world_size', lambda: num_ranks)
+    monkeypatch.setattr(rows_module, 'get_world_size', lambda: num_ranks)
     seen, steps = {}, set()
     for rank in range(num_ranks):
-        monkeypatch.setattr(base, 'get_rank', lambda rank=rank: rank)
+        monkeypatch.setattr(rows_module, 'get_rank', lambda rank=rank: rank)
         chunks = list(
             own_chunks(
                 num_samples, chunk_rows, torch.device('cpu'), description='x'
@@ -144,3 +147,65 @@ def test_own_chunks__every_sample_once_in_equally_many_steps(
     assert samples == list(range(num_samples))
     assert steps == {-(-num_samples // (chunk_rows * num_ranks))}
     assert all(rows[0] == number * chunk_rows for number, rows in seen.items())
+
+
+@pytest.mark.parametrize('value', [0, -0.1, 1.01])
+def test_init__min_replication_out_of_range(value):
+    with pytest.raises(ValueError, match=f'min_replication.*got {value}'):
+        ScriptedMiner(min_replication=value)
+
+
+def test_mine__the_gate_keeps_the_best_edges_that_are_found_again():
+    """Edges of shares 1, 1/2, 1/4, 0: means of 1, 3/4, 7/12 and 7/16."""
+    views, bank, graph = make_inputs()
+    shares = {(0, 1): 1.0, (0, 2): 0.5, (0, 3): 0.25}
+
+    def replication(views, src, dst):
+        pairs = zip(src.tolist(), dst.tolist())
+        return torch.tensor([shares.get(pair, 0.0) for pair in pairs])
+
+    for threshold, num_edges, mean in [
+        (0.8, 1, 1.0),
+        (0.6, 2, 0.75),
+        (0.5, 3, 7 / 12),
+    ]:
+        graph.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(replication_module, 'edge_replication', replication)
+            summary = ScriptedMiner(min_replication=threshold).mine(
+                views, bank, graph, 1.2, seed=0
+            )
+        assert edges_of(graph) == [(0, 1), (0, 2), (0, 3)][:num_edges]
+        assert summary.num_accepted == num_edges
+        assert summary.num_accepted + summary.num_refused == 4
+        assert summary.replication == pytest.approx(mean)
+
+
+def test_mine__the_gate_may_refuse_all():
+    """Every search has two views of noise: no list of 2 of 7 can help it."""
+    views, bank, graph = make_inputs()
+    summary = ScriptedMiner(min_replication=1.0).mine(
+        views, bank, graph, 1.0, seed=0
+    )
+    assert graph.num_edges == summary.num_accepted == 0
+    assert summary.num_refused == 3
+    assert 0 <= summary.replication < 1
+    assert summary.as_scalars()['edges_refused'] == 3
+
+
+def test_mine__one_view_says_nothing_of_replication():
+    views, bank, graph = make_inputs(num_views=1)
+    summary = ScriptedMiner().mine(views, bank, graph, 1.0, seed=0)
+    assert summary.replication is None
+    assert 'replication' not in summary.as_scalars()
+    gated = ScriptedMiner(min_replication=0.5)
+    assert gated.min_views == 2
+    with pytest.raises(ValueError, match='num_views >= 2'):
+        gated.mine(views, bank, NeighborGraph(NUM_SAMPLES), 1.0, seed=0)
+
+
+def test_mine__reselect_lets_wrong_edges_leave():
+    views, bank, graph = make_inputs()
+    graph.add_edges(torch.tensor([3]), torch.tensor([5]))
+    ScriptedMiner(reselect=True).mine(views, bank, graph, 1.0, seed=0)
+    assert edges_of(graph) == [(0, 1), (0, 2), (0, 3)]

@@ -1,0 +1,12 @@
+"""The study's control with four times as many neighbours.
+
+Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
+no such data. Here: see docs/results.md.
+
+2 and 4 neighbours per image in rounds 1 and 2, where cifar10_isl_knn.py has
+0.5 and 1.
+"""
+
+_base_ = 'cifar10_isl_knn.py'
+
+train_cfg = dict(mining=dict(quota_per_round=2.0))
