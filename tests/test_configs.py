@@ -15,8 +15,8 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 60
-PATHS = sorted(FOLDER.glob('*.py'))
+NUM_CONFIGS = 81
+PATHS = sorted([*FOLDER.glob('*.py'), *FOLDER.glob('study/*.py')])
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
 # What an algorithm's ``loss`` returns.
@@ -41,7 +41,7 @@ def test_configs__table():
     for line in (FOLDER / 'README.md').read_text().splitlines():
         row = re.match(r'\| `([^`]+\.py)`', line)
         listed |= set(expand(row[1])) if row else set()
-    assert listed == {path.name for path in PATHS}
+    assert listed == {name_of(path) for path in PATHS}
 
 
 def expand(name):
@@ -51,6 +51,10 @@ def expand(name):
         return [name]
     words = braces[1].split(',')
     return [name.replace(braces[0], word) for word in words]
+
+
+def name_of(path):
+    return path.relative_to(FOLDER).as_posix()
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
@@ -124,7 +128,7 @@ def view_steps(cfg):
         if step['type'].endswith('MultiView'):
             (steps,) = step['transforms']
             return steps, step['num_views']
-    return steps, 1
+    return steps, cfg.data_preprocessor.get('num_views', 1)
 
 
 def give_positives(model):
@@ -162,7 +166,7 @@ def check_probes(model, losses, size):
 def test_configs__docstring(path):
     text = ' '.join(docstring_of(path).split())
     # The command is named, and what the numbers are worth.
-    assert f'configs/{path.name}' in text
+    assert f'configs/{name_of(path)}' in text
     assert 'Hardware meant for: ' in text
     if not path.stem.startswith('demo'):
         assert re.search('(Paper: .* Here: )|(Numbers: )', text)
@@ -205,7 +209,10 @@ def test_configs__model(cfg):
     images = torch.randint(0, 256, (3, 3, size, size), dtype=torch.uint8)
     data = model.data_preprocessor(
         dict(
-            inputs=images if num_views == 1 else [images] * num_views,
+            # Several views of a pipeline; a preprocessor makes its own.
+            inputs=images
+            if num_views == 1 or cfg.data_preprocessor.get('num_views')
+            else [images] * num_views,
             data_samples=samples,
         ),
         True,

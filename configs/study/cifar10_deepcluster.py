@@ -1,7 +1,8 @@
 """The study: DeepCluster.
 
-Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
-no such data. Here: see docs/results.md.
+Command: ``python tools/train.py configs/study/cifar10_deepcluster.py``; with
+the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
+to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
 100 clusters of 64 components: 10 clusters a class, as on ImageNet. Deviations
 from the published constants: the study's optimizer and cosine, because a

@@ -1,9 +1,9 @@
 """ISL on 10,000 CIFAR-10 JPEGs on a CPU: the study's base.
 
 Data: ``python tools/prepare_data.py cifar10jpeg --from cifar10_jpeg.tar.xz``.
-Command: ``python tools/compare_methods.py``, see docs/results.md. Hardware
-meant for: one CPU core, 10 to 15 s an epoch. Paper: no such data. Here: see
-docs/results.md.
+Command: ``python tools/train.py configs/study/cifar10_isl.py``; with the
+others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
+20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
 Every fifth training image, a quarter-width ResNet-18, 60 epochs in 3 rounds of
 which the first has 40: neighbours mined from poor features cost accuracy.

@@ -1,7 +1,8 @@
 """The study's control: ISL with nearest neighbours in place of the GAN's.
 
-Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
-no such data. Here: see docs/results.md.
+Command: ``python tools/train.py configs/study/cifar10_isl_knn.py``; with the
+others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
+20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
 Those of the mean of the augmented views, ranked by how many of their nearest
 neighbours two images share, with ISL's cap: the purest rule without a GAN.

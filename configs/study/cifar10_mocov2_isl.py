@@ -1,7 +1,8 @@
 """The study: MoCo v2 with mined positives, a proposal (``mmisl.MoCoISL``).
 
-Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
-no such data. Here: see docs/results.md.
+Command: ``python tools/train.py configs/study/cifar10_mocov2_isl.py``; with
+the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
+to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
 Augmentation, temperature, split batch norm, learning rate and momentum of the
 key encoder are those of mocov2_r18_cifar10.py; a queue of a tenth of the

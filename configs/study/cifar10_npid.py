@@ -1,7 +1,8 @@
 """The study: NPID, which is ISL without any mining.
 
-Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
-no such data. Here: see docs/results.md.
+Command: ``python tools/train.py configs/study/cifar10_npid.py``; with the
+others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
+20 s an epoch. Paper: no such data. Here: see docs/results.md.
 """
 
 _base_ = 'cifar10_isl.py'

@@ -1,7 +1,8 @@
 """The study: supervised training, the upper yardstick.
 
-Command and numbers: docs/results.md. Hardware meant for: one CPU core. Paper:
-no such data. Here: see docs/results.md.
+Command: ``python tools/train.py configs/study/cifar10_sup.py``; with the
+others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
+20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
 Images, augmentation and epochs of cifar10_isl.py, the optimizer of
 sup_r18_cifar10.py.

@@ -48,6 +48,11 @@ class Supervised(EngineContract, ImageClassifier):
         checkpoint: str | None = None,
         **kwargs,
     ) -> None:
+        given = kwargs.get('data_preprocessor')
+        if isinstance(given, dict) and kwargs.get('train_cfg') is None:
+            # mmpretrain would give it an argument that only its own takes.
+            given = {'type': 'mmpretrain.ClsDataPreprocessor', **given}
+            kwargs['data_preprocessor'] = MODELS.build(given)
         super().__init__(backbone, neck, head, **kwargs)
         self.checkpoint = checkpoint
         self.memory = self.graph = self.clusters = None

@@ -5,6 +5,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch.nn.functional import cross_entropy
 
+from mmisl.models import AugmentingPreprocessor
 from mmisl.models.algorithms import Supervised
 
 PARTS = dict(
@@ -108,3 +109,16 @@ def test_init_weights__checkpoint_of_another_network(model, tmp_path):
         tuned = Supervised(**deeper, checkpoint=str(path))
     with pytest.raises(ValueError, match='pretrained.pth misses layer1.2'):
         tuned.init_weights()
+
+
+def test_init__takes_a_preprocessor_that_is_not_of_mmpretrain():
+    """One that augments on the device, which knows no ``batch_augments``."""
+    preprocessor = dict(
+        type='mmisl.AugmentingPreprocessor',
+        augments=[],
+        mean=[1.0] * 3,
+        std=[2.0] * 3,
+    )
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = Supervised(**PARTS, data_preprocessor=preprocessor)
+    assert isinstance(model.data_preprocessor, AugmentingPreprocessor)

@@ -1,0 +1,28 @@
+"""The full study: MoCo v2, 50,000 images, 200 epochs, whole width.
+
+Command: ``python tools/train.py configs/study/full_mocov2.py``; with the
+others of its table: docs/results.md. Hardware meant for: one GPU. Paper: no
+such data. Here: not run.
+"""
+
+_base_ = 'full_mocov2_isl.py'
+
+model = dict(
+    _delete_=True,
+    type='MoCo',
+    backbone=_base_.model.backbone,
+    neck=_base_.model.neck,
+    head=dict(
+        type='mmpretrain.ContrastiveHead',
+        loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        temperature=0.1,
+    ),
+    queue=_base_.model.queue,
+    momentum=0.01,
+)
+# One round is a run without mining.
+train_cfg = dict(
+    max_rounds=1,
+    encoder=dict(_delete_=True, max_epochs=200, val_interval=20),
+    mining=dict(_delete_=True),
+)

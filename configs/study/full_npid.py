@@ -1,0 +1,24 @@
+"""The full study: NPID, 50,000 images, 200 epochs, whole width.
+
+Command: ``python tools/train.py configs/study/full_npid.py``; with the others
+of its table: docs/results.md. Hardware meant for: one GPU. Paper: no such
+data. Here: not run.
+"""
+
+_base_ = 'full_isl.py'
+
+model = dict(
+    _delete_=True,
+    type='NPID',
+    backbone=_base_.model.backbone,
+    neck=_base_.model.neck,
+    head=dict(type='NPIDHead', temperature=0.1),
+    memory=_base_.model.memory,
+    channels_last=True,
+)
+# One round is a run without mining.
+train_cfg = dict(
+    max_rounds=1,
+    encoder=dict(_delete_=True, max_epochs=200, val_interval=20),
+    mining=dict(_delete_=True),
+)
