@@ -1,0 +1,73 @@
+"""Numbers of several seeds in a cell of a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Runs = Sequence[Mapping[str, Any]]
+
+
+def values_of(runs: Runs, key: str, *, scale: float = 1) -> list[float]:
+    """A number of all runs that have it.
+
+    Args:
+        runs (Sequence[Mapping]): Of one method.
+        key (str): Name of the number.
+        scale (float): What it is multiplied with, such as 100 for shares.
+    """
+    return [scale * run[key] for run in runs if key in run]
+
+
+def cell(
+    values: Sequence[float], *, digits: int = 1, signed: bool = False
+) -> str:
+    """Mean ± sample standard deviation, a dash without a value.
+
+    Args:
+        values (Sequence[float]): One a seed; of a single one there is no
+            spread.
+        digits (int): After the point.
+        signed (bool): Whether a plus stands before what is not negative.
+    """
+    if not values:
+        return '-'
+    sign = '+' if signed else ''
+    mean = f'{statistics.fmean(values):{sign},.{digits}f}'
+    if len(values) == 1:
+        return mean
+    return f'{mean} ± {statistics.stdev(values):,.{digits}f}'
+
+
+def cell_of(runs: Runs, key: str, *, scale: float = 1, digits: int = 1) -> str:
+    """A number over the runs of a method.
+
+    Where some of them lack it, the cell says how many have it: a mean over
+    fewer seeds does not compare with its neighbours.
+    """
+    values = values_of(runs, key, scale=scale)
+    text = cell(values, digits=digits)
+    if 0 < len(values) < len(runs):
+        return f'{text} ({len(values)} of {len(runs)})'
+    return text
+
+
+def mean_of(runs: Runs, key: str, *, scale: float = 1, digits: int = 0) -> str:
+    """Mean alone, for what describes a run and is no result of it."""
+    values = values_of(runs, key, scale=scale)
+    return cell([statistics.fmean(values)] if values else [], digits=digits)
+
+
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]]
+) -> str:
+    """A table whose columns behind the first are set to the right."""
+    rule = ['---', *['---:'] * (len(header) - 1)]
+    lines = [header, rule, *rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def as_cell(text: str) -> str:
+    """A name from elsewhere, kept from ending its cell."""
+    return ' '.join(text.split()).replace('|', r'\|')

@@ -1,0 +1,235 @@
+"""The page of compared methods: what they gave, what it took, what was mined.
+
+In this order, because that is what a reader asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .cells import (
+    Runs,
+    as_cell,
+    cell,
+    cell_of,
+    markdown_table,
+    mean_of,
+    values_of,
+)
+from .pairing import paired_difference, without_mining
+from .reading import Results
+from .rounds import by_round
+
+SCORES = {
+    'knn': 'kNN, neck',
+    'knn_backbone': 'kNN, backbone',
+    'linear': 'linear',
+}
+_STAGES = ('encoder', 'extraction', 'mining', 'validation')
+
+
+def describe_methods(results: Results) -> list[str]:
+    """Sections of a comparison of methods, in Markdown, without pictures.
+
+    Returns:
+        list[str]: Scores, differences, cost and rounds; what was not
+        measured has no section.
+    """
+    sections = [
+        scores_section(results),
+        differences_section(results),
+        cost_section(results),
+        rounds_section(results),
+    ]
+    return [section for section in sections if section]
+
+
+def scores_section(results: Results) -> str:
+    """The table that is trusted."""
+    rows = []
+    for name, runs in results.by_name().items():
+        converged = all(run.get('converged', True) for run in runs)
+        scores = {key: cell_of(runs, key) for key in SCORES}
+        scores['linear'] += '' if converged else '*'
+        rows.append(
+            [
+                method(name),
+                str(len(runs)),
+                *scores.values(),
+                last_purity(runs),
+            ]
+        )
+    table = markdown_table(
+        ['method', 'seeds', *SCORES.values(), 'purity, last round'], rows
+    )
+    starred = any('*' in row[4] for row in rows)
+    return (
+        f'{table}\nMean ± sample standard deviation over the seeds, in '
+        f'percent.{budget(results.head["budget"])} Linear: logistic '
+        'regression on features of the backbone'
+        f'{"; *: stopped before it had converged" if starred else ""}. '
+        'Purity: share of mined pairs that join one class, or of images of '
+        "their cluster's most frequent class.\n"
+    )
+
+
+def last_purity(runs: Runs) -> str:
+    """Purity after the last mining, in percent."""
+    last = []
+    for run in runs:
+        rounds = sorted(run.get('rounds', []), key=lambda r: r['round'])
+        # A run's own number, else that of the last round that has one.
+        known = values_of([*rounds, run], 'purity', scale=100)
+        last.append({'purity': known[-1]} if known else {})
+    return cell_of(last, 'purity')
+
+
+def budget(facts: Mapping[str, Any]) -> str:
+    """What all methods had in common, as a sentence behind a space."""
+    knn = facts.get('knn', {})
+    parts = [
+        _part(facts, 'images', '{:,} training images'),
+        _part(facts, 'test_images', '{:,} test images'),
+        _part(facts, 'epochs', '{:,} epochs'),
+        _part(facts, 'batch_size', 'batches of {:,}'),
+        _part(knn, 'k', 'kNN with k = {}'),
+        _part(knn, 'temperature', 'temperature {}'),
+    ]
+    text = ', '.join(part for part in parts if part)
+    return f' {text}.' if text else ''
+
+
+def _part(facts: Mapping[str, Any], key: str, text: str) -> str:
+    return text.format(facts[key]) if key in facts else ''
+
+
+def differences_section(results: Results) -> str:
+    """What mining adds, at the same seeds."""
+    groups = results.by_name()
+    rows = []
+    for name, runs in groups.items():
+        other = without_mining(name, groups)
+        if other is None:
+            continue
+        found = [paired_difference(runs, groups[other], key) for key in SCORES]
+        num_seeds = max(len(difference.seeds) for difference in found)
+        if num_seeds == 0:
+            continue
+        cells = [
+            cell(difference.values, signed=True)
+            + (
+                f' ({len(difference.seeds)} of {num_seeds})'
+                if 0 < len(difference.seeds) < num_seeds
+                else ''
+            )
+            for difference in found
+        ]
+        rows.append([method(name), method(other), str(num_seeds), *cells])
+    if not rows:
+        return ''
+    table = markdown_table(
+        ['with mining', 'without', 'seeds', *SCORES.values()], rows
+    )
+    return (
+        f'What mining adds, in points:\n\n{table}\nMean ± sample standard '
+        'deviation of the differences between runs of the same seed.\n'
+    )
+
+
+def cost_section(results: Results) -> str:
+    """What training took."""
+    rows = []
+    for name, runs in results.by_name().items():
+        own = [_cost_of(run) for run in runs]
+        cells = [
+            cell_of(own, 'minutes'),
+            cell_of(own, 'own_minutes'),
+            cell_of(own, 'images_per_second', digits=0),
+            cell_of(own, 'peak_memory_gib', digits=2),
+            *(mean_of(own, stage, scale=100) for stage in _STAGES),
+        ]
+        if any(text != '-' for text in cells):
+            rows.append([method(name), *cells])
+    if not rows:
+        return ''
+    header = [
+        'method',
+        'minutes',
+        'without the shared round',
+        'images/s',
+        'peak GiB',
+        *(f'{stage} %' for stage in _STAGES),
+    ]
+    return (
+        f'What it took:\n\n{markdown_table(header, rows)}\nMinutes of '
+        'training, with and without a first round that is trained once for '
+        'several methods; of a machine that may have been shared. Images/s: '
+        'median over the epochs. Peak: memory of the training process. '
+        'The last columns share out the time of the four stages.\n'
+    )
+
+
+def _cost_of(run: Mapping[str, Any]) -> dict[str, float]:
+    known = {
+        key: run[key]
+        for key in ('images_per_second', 'peak_memory_gib')
+        if key in run
+    }
+    if 'seconds' in run:
+        known['minutes'] = run['seconds'] / 60
+        shared = run.get('shared_seconds', 0)
+        known['own_minutes'] = (run['seconds'] - shared) / 60
+    stages = {s: run.get('stages', {}).get(s, 0) for s in _STAGES}
+    total = sum(stages.values())
+    if total > 0:
+        known.update({s: stages[s] / total for s in _STAGES})
+    return known
+
+
+def rounds_section(results: Results) -> str:
+    """What each round mined, beside plain neighbours and the estimate."""
+    rows = []
+    for name, runs in results.by_name().items():
+        for number, mined in by_round(runs).items():
+            asked = mean_of(mined, 'requested')
+            rows.append(
+                [
+                    method(name),
+                    str(number),
+                    mean_of(mined, 'epoch'),
+                    mean_of(mined, 'edges')
+                    + ('' if asked == '-' else f' of {asked}'),
+                    cell_of(mined, 'purity', scale=100),
+                    cell_of(mined, 'control_purity', scale=100),
+                    cell_of(mined, 'estimated_purity', scale=100),
+                    cell_of(mined, 'pixel_distance', digits=2),
+                    cell_of(mined, 'control_pixel_distance', digits=2),
+                ]
+            )
+    if not rows:
+        return ''
+    header = [
+        'method',
+        'round',
+        'epoch',
+        'pairs',
+        'purity',
+        'of plain neighbours',
+        'estimated',
+        'pixel distance',
+        'of plain neighbours',
+    ]
+    return (
+        f'What was mined, round by round:\n\n{markdown_table(header, rows)}\n'
+        'Pairs: as many as were added, of those asked for. Plain neighbours: '
+        'as many pairs of highest cosine, in the same features. Estimated: '
+        'purity as told without labels. Pixel distance: mean over the '
+        'pairs.\n'
+    )
+
+
+def method(name: str) -> str:
+    """Name of a method: a config's as code, others as they are."""
+    text = as_cell(name)
+    return text if ' ' in text else f'`{text}`'

@@ -1,0 +1,131 @@
+"""The page of compared miners: a table for each number of neighbours."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from .cells import Runs, as_cell, cell_of, markdown_table, mean_of
+from .reading import Results
+
+_HEADER = (
+    'miner',
+    'seeds',
+    'pairs',
+    'purity',
+    'estimated',
+    'most neighbours',
+    'images reached %',
+    'pixel distance',
+    'seconds',
+)
+
+
+def describe_miners(results: Results) -> list[str]:
+    """Sections of a comparison of miners, in Markdown, without pictures."""
+    tables = [
+        f'{_heading(quota)}\n\n{_table(runs)}'
+        for quota, runs in by_quota(results.runs).items()
+    ]
+    sections = ['\n'.join([*tables, _legend(results)])]
+    settings = _settings(results)
+    return [*sections, settings] if settings else sections
+
+
+def by_quota(runs: Runs) -> dict[float | None, list[Mapping[str, Any]]]:
+    """Runs by the neighbours per image they were to find, ascending.
+
+    None, for runs that do not tell, is the last.
+    """
+    groups: dict[float | None, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(run.get('quota'), []).append(run)
+    known = sorted(quota for quota in groups if quota is not None)
+    return {
+        quota: groups[quota]
+        for quota in (*known, *([None] if None in groups else []))
+    }
+
+
+def _heading(quota: float | None) -> str:
+    if quota is None:
+        return 'Number of neighbours not told:'
+    return f'{quota:g} neighbours per image:'
+
+
+def _table(runs: Runs) -> str:
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(run['name'], []).append(run)
+    rows = []
+    for name, own in groups.items():
+        asked = mean_of(own, 'requested')
+        rows.append(
+            [
+                as_cell(name),
+                str(len(own)),
+                mean_of(own, 'edges')
+                + ('' if asked == '-' else f' of {asked}'),
+                cell_of(own, 'purity', scale=100),
+                cell_of(own, 'estimated_purity', scale=100),
+                mean_of(own, 'max_degree'),
+                mean_of(own, 'coverage', scale=100),
+                cell_of(own, 'pixel_distance', digits=2),
+                mean_of(own, 'seconds', digits=1),
+            ]
+        )
+    return markdown_table(_HEADER, rows)
+
+
+def _legend(results: Results) -> str:
+    return (
+        'Mean ± sample standard deviation over the seeds, in percent. '
+        'Purity: share of mined pairs that join one class. Estimated: the '
+        f'same as told without labels{_error_of_estimate(results.runs)}. '
+        f'Pixel distance: mean over the pairs.{_features(results.head)}\n'
+    )
+
+
+def _error_of_estimate(runs: Runs) -> str:
+    gaps = [
+        100 * abs(run['estimated_purity'] - run['purity'])
+        for run in runs
+        if 'estimated_purity' in run and 'purity' in run
+    ]
+    if not gaps:
+        return ''
+    return (
+        f', {statistics.fmean(gaps):.1f} points off in the mean over '
+        f'{len(gaps)} runs and {max(gaps):.1f} at most'
+    )
+
+
+def _features(head: Mapping[str, Any]) -> str:
+    facts = head['features']
+    parts = [
+        f'`{facts["config"]}`' if 'config' in facts else '',
+        f'epoch {facts["epoch"]}' if 'epoch' in facts else '',
+        f'{facts["images"]:,} images' if 'images' in facts else '',
+        f'{facts["views"]} views' if 'views' in facts else '',
+        f'kNN {facts["knn"]:.1f} %' if 'knn' in facts else '',
+    ]
+    text = ', '.join(part for part in parts if part)
+    return f' All mine in the same features: {text}.' if text else ''
+
+
+def _settings(results: Results) -> str:
+    """What a name stands for, folded in."""
+    lines = []
+    for name, runs in results.by_name().items():
+        overrides = runs[0].get('overrides', {})
+        if overrides:
+            pairs = ', '.join(f'`{k}={v}`' for k, v in overrides.items())
+            lines.append(f'- {as_cell(name)}: {pairs}')
+    if not lines:
+        return ''
+    text = '\n'.join(lines)
+    return (
+        '<details><summary>Settings of each miner</summary>\n\n'
+        f'{text}\n\n</details>\n'
+    )

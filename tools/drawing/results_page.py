@@ -1,0 +1,64 @@
+"""docs/results.md: a block for each file of results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from common import ConfigError
+
+from .blocks import block_names, has_block, marks, replace_block
+from .cells import as_cell
+from .methods import describe_methods
+from .miners import describe_miners
+from .origin import describe_origin
+from .reading import Results
+
+_DESCRIBE = dict(methods=describe_methods, miners=describe_miners)
+# A comparison of miners belongs to the methods that stand above it.
+_HEADING = dict(methods='##', miners='###')
+
+
+def update_page(
+    page: str,
+    results: Sequence[Results],
+    pictures: Mapping[str, Mapping[str, str]],
+    *,
+    where: str,
+) -> str:
+    """Rewrite every block, and add those that are not there yet.
+
+    Args:
+        page (str): As it is.
+        results (Sequence[Results]): All files.
+        pictures (Mapping[str, Mapping[str, str]]): For each name the files of
+            its pictures, relative to the page, by what they show.
+        where (str): Name of the page, for errors.
+
+    Returns:
+        str: As it should be.
+
+    Raises:
+        ConfigError: If marks are missing, or a block has no file any more.
+    """
+    names = {item.name for item in results}
+    for name in block_names(page):
+        if name not in names:
+            raise ConfigError(
+                f'{where} has a block of results/{name}.json, which does not '
+                'exist; bring the file back, or remove the block'
+            )
+    for item in results:
+        label = f'results {item.name}'
+        if not has_block(page, label):
+            heading = f'{_HEADING[item.kind]} {as_cell(item.head["title"])}'
+            page = f'{page.rstrip()}\n\n{heading}\n\n{"".join(marks(label))}'
+        text = describe(item, pictures.get(item.name, {}))
+        page = replace_block(page, label, text, where=where)
+    return page
+
+
+def describe(results: Results, pictures: Mapping[str, str]) -> str:
+    """All that is written about one file: numbers, pictures, origin."""
+    first, *others = _DESCRIBE[results.kind](results)
+    shown = [f'![{what}]({path})\n' for what, path in pictures.items()]
+    return '\n'.join([first, *shown, *others, describe_origin(results)])
