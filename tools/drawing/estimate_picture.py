@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from .miners import by_quota
-from .pictures import WIDTH_INCHES, Picture
+from .pictures import Picture
 from .reading import Results
 from .styles import line_style, prepare_axes
 
@@ -41,12 +41,12 @@ def estimate_picture(results: Results) -> Picture | None:
 def name_of(quota: float | None) -> str:
     """What the legend says of a number of neighbours."""
     if quota is None:
-        return 'neighbours not told'
-    return f'{quota:g} neighbours per image'
+        return 'not told'
+    return f'{quota:g}'
 
 
 def _draw(points: Points) -> Figure:
-    figure = Figure(figsize=(WIDTH_INCHES, 4.2), layout='constrained')
+    figure = Figure(figsize=(6, 4.2), layout='constrained')
     axes = figure.subplots()
     prepare_axes(axes, '')
     axes.grid(axis='x', color='#e6e6e6')
@@ -55,9 +55,15 @@ def _draw(points: Points) -> Figure:
         axes.plot(*zip(*pairs), label=name, **style)
     every = [value for p in points.values() for pair in p for value in pair]
     ends = [min(every), max(every)]
-    axes.plot(ends, ends, color='#808080', ls='--', lw=1, label='as it is')
+    axes.plot(ends, ends, color='#808080', ls='--', lw=1, label='exact')
     axes.set_aspect('equal')
     axes.set_xlabel('estimated purity (%)', fontsize=8)
     axes.set_ylabel('purity (%)', fontsize=8)
-    figure.legend(loc='outside right center', fontsize=8, frameon=False)
+    figure.legend(
+        loc='outside right center',
+        title='neighbours per image',
+        title_fontsize=8,
+        fontsize=8,
+        frameon=False,
+    )
     return figure

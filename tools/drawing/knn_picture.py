@@ -89,19 +89,20 @@ def group_methods(groups: Mapping[str, Runs]) -> dict[str, dict[str, Runs]]:
 
 
 def seed_curve(name: str, runs: Runs, key: str) -> SeedCurve | None:
-    """Mean curve of a method; None if no seed has one.
+    """Mean curve of a method; None if its seeds have no epoch in common.
 
-    Epochs that a seed lacks are left out: a mean over other seeds would make
-    a step that no run has made.
+    A seed without the curve does not count. Epochs that one of the others
+    lacks are left out: a mean over fewer seeds would make a step that no run
+    has made.
     """
     curves = [
         dict(map(tuple, run['curves'][key]))
         for run in runs
         if run.get('curves', {}).get(key)
     ]
-    if not curves:
+    epochs = sorted(set.intersection(*map(set, curves))) if curves else []
+    if not epochs:
         return None
-    epochs = sorted(set.intersection(*map(set, curves)))
     values = [[curve[epoch] for curve in curves] for epoch in epochs]
     return SeedCurve(
         name,
@@ -121,6 +122,7 @@ def _draw(panels: Mapping[str, Sequence[SeedCurve]], label: str) -> Figure:
         axes.set_xlabel('epoch', fontsize=8)
         for index, curve in enumerate(curves):
             _draw_curve(axes, curve, index)
+        axes.set_ylim(bottom=_lowest(curves))
         axes.legend(
             loc='upper center',
             bbox_to_anchor=(0.5, -0.16),
@@ -129,6 +131,23 @@ def _draw(panels: Mapping[str, Sequence[SeedCurve]], label: str) -> Figure:
         )
     all_axes[0].set_ylabel(label, fontsize=8)
     return figure
+
+
+def _lowest(curves: Sequence[SeedCurve]) -> float:
+    """Least value after the steep beginning, where the axis starts.
+
+    From 0 on the differences of the end, which are asked for, would be as
+    thin as the lines.
+    """
+    start = max(curve.epochs[-1] for curve in curves) / 3
+    return min(
+        mean - deviation
+        for curve in curves
+        for epoch, mean, deviation in zip(
+            curve.epochs, curve.means, curve.deviations
+        )
+        if epoch >= start or epoch == curve.epochs[-1]
+    )
 
 
 def _draw_curve(axes: Axes, curve: SeedCurve, index: int) -> None:

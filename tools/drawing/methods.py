@@ -29,8 +29,15 @@ SCORES = {
 _STAGES = ('encoder', 'extraction', 'mining', 'validation')
 
 
-def describe_methods(results: Results) -> list[str]:
-    """Sections of a comparison of methods, in Markdown, without pictures.
+def describe_methods(
+    results: Results, pictures: Mapping[str, str]
+) -> list[str]:
+    """Sections of a comparison of methods, in Markdown.
+
+    Args:
+        results (Results): To describe.
+        pictures (Mapping[str, str]): ``knn`` and ``purity``, where there are
+            such.
 
     Returns:
         list[str]: Scores, differences, cost and rounds; what was not
@@ -39,8 +46,10 @@ def describe_methods(results: Results) -> list[str]:
     sections = [
         scores_section(results),
         differences_section(results),
+        pictures.get('knn', ''),
         cost_section(results),
         rounds_section(results),
+        pictures.get('purity', ''),
     ]
     return [section for section in sections if section]
 
@@ -146,7 +155,7 @@ def cost_section(results: Results) -> str:
             cell_of(own, 'minutes'),
             cell_of(own, 'own_minutes'),
             cell_of(own, 'images_per_second', digits=0),
-            cell_of(own, 'peak_memory_gib', digits=2),
+            mean_of(own, 'peak_memory_gib', digits=2),
             *(mean_of(own, stage, scale=100) for stage in _STAGES),
         ]
         if any(text != '-' for text in cells):
@@ -203,8 +212,8 @@ def rounds_section(results: Results) -> str:
                     cell_of(mined, 'purity', scale=100),
                     cell_of(mined, 'control_purity', scale=100),
                     cell_of(mined, 'estimated_purity', scale=100),
-                    cell_of(mined, 'pixel_distance', digits=2),
-                    cell_of(mined, 'control_pixel_distance', digits=2),
+                    mean_of(mined, 'pixel_distance', digits=2),
+                    mean_of(mined, 'control_pixel_distance', digits=2),
                 ]
             )
     if not rows:

@@ -22,15 +22,29 @@ _HEADER = (
 )
 
 
-def describe_miners(results: Results) -> list[str]:
-    """Sections of a comparison of miners, in Markdown, without pictures."""
+def describe_miners(
+    results: Results, pictures: Mapping[str, str]
+) -> list[str]:
+    """Sections of a comparison of miners, in Markdown.
+
+    Args:
+        results (Results): To describe.
+        pictures (Mapping[str, str]): ``estimate``, where there is one.
+
+    Returns:
+        list[str]: A table a quota, what it says, picture and settings.
+    """
     tables = [
         f'{_heading(quota)}\n\n{_table(runs)}'
         for quota, runs in by_quota(results.runs).items()
     ]
-    sections = ['\n'.join([*tables, _legend(results)])]
-    settings = _settings(results)
-    return [*sections, settings] if settings else sections
+    sections = [
+        *tables,
+        _legend(results),
+        pictures.get('estimate', ''),
+        _settings(results),
+    ]
+    return [section for section in sections if section]
 
 
 def by_quota(runs: Runs) -> dict[float | None, list[Mapping[str, Any]]]:
@@ -50,8 +64,8 @@ def by_quota(runs: Runs) -> dict[float | None, list[Mapping[str, Any]]]:
 
 def _heading(quota: float | None) -> str:
     if quota is None:
-        return 'Number of neighbours not told:'
-    return f'{quota:g} neighbours per image:'
+        return 'Neighbours per image not told:'
+    return f'Neighbours per image: {quota:g}'
 
 
 def _table(runs: Runs) -> str:
@@ -71,7 +85,7 @@ def _table(runs: Runs) -> str:
                 cell_of(own, 'estimated_purity', scale=100),
                 mean_of(own, 'max_degree'),
                 mean_of(own, 'coverage', scale=100),
-                cell_of(own, 'pixel_distance', digits=2),
+                mean_of(own, 'pixel_distance', digits=2),
                 mean_of(own, 'seconds', digits=1),
             ]
         )

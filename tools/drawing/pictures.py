@@ -19,7 +19,8 @@ from mmisl.visualization import plain_text
 # 900 pixels of a page, and sharp where its pixels are finer than those.
 WIDTH_INCHES, _DPI = 9.0, 150
 _KEY = 'Drawn from'
-_NUM_COLORS = 64
+# Enough for the pale bands.
+_NUM_COLORS = 256
 
 
 @dataclass(frozen=True)

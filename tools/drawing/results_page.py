@@ -30,8 +30,8 @@ def update_page(
     Args:
         page (str): As it is.
         results (Sequence[Results]): All files.
-        pictures (Mapping[str, Mapping[str, str]]): For each name the files of
-            its pictures, relative to the page, by what they show.
+        pictures (Mapping[str, Mapping[str, str]]): For each name its
+            pictures in Markdown, by their kind.
         where (str): Name of the page, for errors.
 
     Returns:
@@ -59,6 +59,5 @@ def update_page(
 
 def describe(results: Results, pictures: Mapping[str, str]) -> str:
     """All that is written about one file: numbers, pictures, origin."""
-    first, *others = _DESCRIBE[results.kind](results)
-    shown = [f'![{what}]({path})\n' for what, path in pictures.items()]
-    return '\n'.join([first, *shown, *others, describe_origin(results)])
+    sections = _DESCRIBE[results.kind](results, pictures)
+    return '\n'.join([*sections, describe_origin(results)])

@@ -80,7 +80,7 @@ def plan_updates(root: Path) -> list[Update]:
     refuse_orphans(folder, {update.path for update in pictures})
     links = {
         name: {
-            picture.what: f'images/{file_name(name, key)}'
+            key: f'![{picture.what}](images/{file_name(name, key)})\n'
             for key, picture in own.items()
         }
         for name, own in drawn.items()
