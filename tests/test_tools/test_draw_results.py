@@ -91,7 +91,7 @@ def made_round(edges, purity, **numbers):
         requested=100,
         purity=purity,
         control_purity=0.4,
-        pixel_distance=2.905,
+        pixel_distance=0.262,
         **numbers,
     )
 
@@ -118,6 +118,8 @@ def make_miners():
                 estimated_purity=estimate,
                 overrides=dict(generator='residual') if 'GAN' in name else {},
                 coverage=0.25,
+                edges=90,
+                control_purity=0.5,
             )
             for name, seed, quota, purity, estimate in rows
         ],
@@ -240,7 +242,7 @@ def test_draw_results__rounds(page):
     assert rows_after(page, 'round by round') == {
         '`cifar10_isl`': [
             '0', '4', '92 of 100', '32.0 ± 2.8', '40.0 ± 0.0',
-            '35.0 (1 of 2)', '2.90', '-',
+            '35.0 (1 of 2)', '26.2', '-',
         ],
     }  # fmt: skip
 
@@ -284,11 +286,22 @@ def test_draw_results__miners(page):
     gan = r'GAN \| votes'
     # 0.42 ± 0.0283, 0.45 ± 0.0707
     assert rows_after(block, 'per image: 0.5') == {
-        gan: ['2', '-', '42.0 ± 2.8', '45.0 ± 7.1', '-', '25', '-', '-'],
-        'kNN': ['1', '-', '42.0', '-', '-', '25', '-', '-'],
+        gan: [
+            '2',
+            '90',
+            '42.0 ± 2.8',
+            '50.0 ± 0.0',
+            '45.0 ± 7.1',
+            '-',
+            '25',
+            '-',
+            '-',
+            '-',
+        ],
+        'kNN': ['1', '90', '42.0', '50.0', '-', '-', '25', '-', '-', '-'],
     }
     assert rows_after(block, 'per image: 2\n') == {
-        gan: ['1', '-', '31.0', '33.0', '-', '25', '-', '-'],
+        gan: ['1', '90', '31.0', '50.0', '33.0', '-', '25', '-', '-', '-'],
     }
     # 2, 10 and 4 points.
     assert '5.3 points off in the mean over 3 runs and 10.0 at most' in block
@@ -414,6 +427,31 @@ def test_without_mining(module, name, base):
 def test_without_mining__other_was_not_run(module):
     without_mining = module('drawing.pairing').without_mining
     assert without_mining('mocov2_isl', ['mocov2_isl', 'npid']) is None
+
+
+@pytest.mark.parametrize(
+    'numbers, shown',
+    [
+        ([], []),
+        ([2], [2]),
+        ([0, 1, 2, 3], [0, 1, 2, 3]),
+        ([*range(1, 61)], [1, 20, 40, 60]),
+    ],
+)
+def test_shown_rounds(module, numbers, shown):
+    assert module('drawing.rounds').shown_rounds(numbers) == shown
+
+
+def test_draw_results__rounds_of_clusters(repository, draw):
+    results = make_methods()
+    # As logs have it; the second round has nothing that is shown.
+    results['runs'][0]['rounds'] = [
+        dict(round=0.0, epoch=1, purity=0.25),
+        dict(round=1.0, epoch=2, nmi=0.5),
+    ]
+    write(repository, 'cifar10', results)
+    rows = rows_after(draw(repository), 'round by round')
+    assert rows['`cifar10_npid`'] == ['0', '1', '-', '25.0', *4 * ['-']]
 
 
 def test_update_docstring__without_a_full_stop(module):

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Runs = Sequence[Mapping[str, Any]]
+# How far apart the images of a pair are.
+APART = 'root mean square difference of the images, mean over the pairs'
 
 
 def values_of(runs: Runs, key: str, *, scale: float = 1) -> list[float]:
@@ -57,6 +59,12 @@ def mean_of(runs: Runs, key: str, *, scale: float = 1, digits: int = 0) -> str:
     """Mean alone, for what describes a run and is no result of it."""
     values = values_of(runs, key, scale=scale)
     return cell([statistics.fmean(values)] if values else [], digits=digits)
+
+
+def pairs_found(runs: Runs) -> str:
+    """Mined pairs, and how many were asked for where that is known."""
+    found, asked = mean_of(runs, 'edges'), mean_of(runs, 'requested')
+    return found if asked == '-' else f'{found} of {asked}'
 
 
 def markdown_table(

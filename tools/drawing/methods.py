@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from .cells import (
+    APART,
     Runs,
     as_cell,
     cell,
     cell_of,
     markdown_table,
     mean_of,
+    pairs_found,
     values_of,
 )
 from .pairing import paired_difference, without_mining
 from .reading import Results
-from .rounds import by_round
+from .rounds import by_round, shown_rounds
 
 SCORES = {
     'knn': 'kNN, neck',
@@ -200,22 +202,21 @@ def rounds_section(results: Results) -> str:
     """What each round mined, beside plain neighbours and the estimate."""
     rows = []
     for name, runs in results.by_name().items():
-        for number, mined in by_round(runs).items():
-            asked = mean_of(mined, 'requested')
-            rows.append(
-                [
-                    method(name),
-                    str(number),
-                    mean_of(mined, 'epoch'),
-                    mean_of(mined, 'edges')
-                    + ('' if asked == '-' else f' of {asked}'),
-                    cell_of(mined, 'purity', scale=100),
-                    cell_of(mined, 'control_purity', scale=100),
-                    cell_of(mined, 'estimated_purity', scale=100),
-                    mean_of(mined, 'pixel_distance', digits=2),
-                    mean_of(mined, 'control_pixel_distance', digits=2),
-                ]
-            )
+        rounds = by_round(runs)
+        for number in shown_rounds([*rounds]):
+            mined = rounds[number]
+            cells = [
+                pairs_found(mined),
+                cell_of(mined, 'purity', scale=100),
+                cell_of(mined, 'control_purity', scale=100),
+                cell_of(mined, 'estimated_purity', scale=100),
+                mean_of(mined, 'pixel_distance', scale=100, digits=1),
+                mean_of(mined, 'control_pixel_distance', scale=100, digits=1),
+            ]
+            # Of clusters no pairs are known.
+            if any(text != '-' for text in cells):
+                epoch = mean_of(mined, 'epoch')
+                rows.append([method(name), str(number), epoch, *cells])
     if not rows:
         return ''
     header = [
@@ -224,17 +225,18 @@ def rounds_section(results: Results) -> str:
         'epoch',
         'pairs',
         'purity',
-        'of plain neighbours',
+        'plain neighbours',
         'estimated',
-        'pixel distance',
-        'of plain neighbours',
+        'apart in pixels',
+        'plain neighbours',
     ]
     return (
         f'What was mined, round by round:\n\n{markdown_table(header, rows)}\n'
-        'Pairs: as many as were added, of those asked for. Plain neighbours: '
-        'as many pairs of highest cosine, in the same features. Estimated: '
-        'purity as told without labels. Pixel distance: mean over the '
-        'pairs.\n'
+        'Pairs: all that were held, of those asked for; the other numbers '
+        'are in percent. Plain neighbours, behind the number that they are '
+        'compared with: as many pairs of highest cosine, in the same '
+        'features. Estimated: purity as told without labels. Apart in '
+        f'pixels: {APART}. Of many rounds a few are shown.\n'
     )
 
 

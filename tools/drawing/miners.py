@@ -6,7 +6,15 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from .cells import Runs, as_cell, cell_of, markdown_table, mean_of
+from .cells import (
+    APART,
+    Runs,
+    as_cell,
+    cell_of,
+    markdown_table,
+    mean_of,
+    pairs_found,
+)
 from .reading import Results
 
 _HEADER = (
@@ -14,10 +22,12 @@ _HEADER = (
     'seeds',
     'pairs',
     'purity',
+    'plain neighbours',
     'estimated',
     'most neighbours',
-    'images reached %',
-    'pixel distance',
+    'images reached',
+    'apart in pixels',
+    'plain neighbours',
     'seconds',
 )
 
@@ -74,18 +84,18 @@ def _table(runs: Runs) -> str:
         groups.setdefault(run['name'], []).append(run)
     rows = []
     for name, own in groups.items():
-        asked = mean_of(own, 'requested')
         rows.append(
             [
                 as_cell(name),
                 str(len(own)),
-                mean_of(own, 'edges')
-                + ('' if asked == '-' else f' of {asked}'),
+                pairs_found(own),
                 cell_of(own, 'purity', scale=100),
+                cell_of(own, 'control_purity', scale=100),
                 cell_of(own, 'estimated_purity', scale=100),
                 mean_of(own, 'max_degree'),
                 mean_of(own, 'coverage', scale=100),
-                mean_of(own, 'pixel_distance', digits=2),
+                mean_of(own, 'pixel_distance', scale=100, digits=1),
+                mean_of(own, 'control_pixel_distance', scale=100, digits=1),
                 mean_of(own, 'seconds', digits=1),
             ]
         )
@@ -95,9 +105,11 @@ def _table(runs: Runs) -> str:
 def _legend(results: Results) -> str:
     return (
         'Mean ± sample standard deviation over the seeds, in percent. '
-        'Purity: share of mined pairs that join one class. Estimated: the '
-        f'same as told without labels{_error_of_estimate(results.runs)}. '
-        f'Pixel distance: mean over the pairs.{_features(results.head)}\n'
+        'Purity: share of mined pairs that join one class. Plain neighbours, '
+        'behind the number that they are compared with: as many pairs of '
+        'highest cosine. Estimated: purity as told without labels'
+        f'{_error_of_estimate(results.runs)}. Apart in pixels: {APART}.'
+        f'{_features(results.head)}\n'
     )
 
 

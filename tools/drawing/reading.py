@@ -16,7 +16,14 @@ KINDS = ('methods', 'miners')
 _TEXTS = ('title', 'command', 'date')
 _OBJECTS = ('versions', 'machine')
 # Mixing up a share and a percentage would shift a number by two digits.
-_SHARES = ('purity', 'control_purity', 'nmi', 'coverage')
+_SHARES = (
+    'purity',
+    'control_purity',
+    'nmi',
+    'coverage',
+    'pixel_distance',
+    'control_pixel_distance',
+)
 _PERCENTAGES = ('knn', 'knn_backbone', 'linear')
 _FACTS = dict(
     methods=('budget', ('images', 'test_images', 'epochs', 'batch_size')),
@@ -33,8 +40,6 @@ _NUMBERS = (
     'quota',
     'estimated_purity',
     'max_degree',
-    'pixel_distance',
-    'control_pixel_distance',
 )
 
 
@@ -156,7 +161,9 @@ def _check_run(place: str, run: Any, kind: str) -> None:
         inner = f'{place}.rounds[{index}]'
         _require(inner, isinstance(mined, dict), 'round', 'an object', mined)
         number = mined.get('round')
-        _require(inner, _is_whole(number), 'round', 'a whole number', number)
+        # Logs of a run hold it as 1.0.
+        is_whole = _is_number(number) and number == int(number)
+        _require(inner, is_whole, 'round', 'a whole number', number)
         _check_numbers(inner, mined)
 
 
