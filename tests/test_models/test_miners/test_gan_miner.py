@@ -162,6 +162,18 @@ PASSES = [
                 (4, 12): 1 + 0.625 / 4,
             },
         ),
+        (
+            # Each of the 3 passes votes for the sample itself too: 0 votes
+            # 3 times for 0 and for 3, once for 5; 2 3 times for 2, twice
+            # for 0; 4 3 times for 4, once for 12; others for themselves.
+            'shared_votes',
+            {
+                (0, 3): 3 * 3 + 0.75 / 4,
+                (0, 5): 1 * 3 + 0.875 / 4,
+                (2, 0): 2 * 3 + 0.5 / 4,
+                (4, 12): 1 * 3 + 0.625 / 4,
+            },
+        ),
     ],
 )
 def test_propose__views_are_merged_and_ranked(monkeypatch, ranking, expected):
@@ -217,7 +229,9 @@ def test_anchors__half_views_are_widened():
 
 
 @pytest.mark.parametrize('quota', [0.5, 1.0, 1.5])
-@pytest.mark.parametrize('ranking', ['margin', 'votes', 'similarity'])
+@pytest.mark.parametrize(
+    'ranking', ['margin', 'votes', 'shared_votes', 'similarity']
+)
 def test_mine__quota_is_met_exactly_best_first(ranking, quota):
     miner = make_miner(ranking=ranking)
     inputs = make_inputs()
@@ -357,7 +371,7 @@ def test_mine__tiny_training_set(num_samples):
         (dict(score_thr=1), r'score_thr must lie in \[0, 1\), got 1'),
         (dict(sim_thr=1), r'sim_thr must lie in \[-1, 1\), got 1'),
         (dict(anchor='bank'), "'view' or 'mean_view', got 'bank'"),
-        (dict(ranking='score'), "'votes' or 'similarity', got 'score'"),
+        (dict(ranking='score'), "'shared_votes' or 'similarity', got 'score'"),
         (dict(batch_size=0), 'batch_size must be >= 1, got 0'),
         (dict(generator='unet'), "'mlp' or 'residual', got 'unet'"),
         (dict(negative='hard'), "'hardest' or 'semi_hard', got 'hard'"),

@@ -28,6 +28,7 @@ MINERS = {
     'gan, semi-hard, mean view': lambda: GANMiner(
         DIM, negative='semi_hard', positive='mined', anchor='mean_view', **GAN
     ),
+    'gan, shared votes': lambda: GANMiner(DIM, ranking='shared_votes', **GAN),
     'knn': lambda: KNNMiner(3),
     'knn, shared neighbours': lambda: KNNMiner(
         4, source='mean_view', ranking='shared_neighbors', num_shared=7

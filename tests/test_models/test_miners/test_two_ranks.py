@@ -51,7 +51,7 @@ def gather_candidates():
     return results
 
 
-def mine(chunk_rows):
+def mine(chunk_rows, **options):
     """Edges, weights and observations; only rank 0 starts from seed 0."""
     gan_miner._CHUNK_ROWS = chunk_rows
     torch.manual_seed(get_rank())
@@ -64,6 +64,7 @@ def mine(chunk_rows):
         batch_size=16,
         max_degree=4,
         training=dict(min_iters=4, max_iters=8, eval_interval=2, lr=1e-2),
+        **options,
     )
     bank = unit(NUM_SAMPLES, FEAT_DIM, seed=7)
     noise = unit(3, NUM_SAMPLES, FEAT_DIM, seed=8)
@@ -105,6 +106,8 @@ def run_all():
             mined=mine(8),  # 6 chunks: 3 on each of two ranks
             mined_ragged=mine(9),  # 5 chunks: 3 and 2
             mined_on_one=mine(64),  # 1 chunk: the second rank has none
+            mined_shared=mine(9, ranking='shared_votes'),
+            mined_shared_on_one=mine(64, ranking='shared_votes'),
             knn=mine_plainly('KNNMiner', 9, topk=3),
             mutual=mine_plainly('KNNMiner', 7, topk=5, mutual=True),
             shared=mine_plainly(
@@ -139,7 +142,16 @@ def test_gather__unequal_shares_in_order_of_the_ranks(results):
             assert torch.equal(got, reference)
 
 
-@pytest.mark.parametrize('name', ['mined', 'mined_ragged', 'mined_on_one'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'mined',
+        'mined_ragged',
+        'mined_on_one',
+        'mined_shared',
+        'mined_shared_on_one',
+    ],
+)
 def test_mine__two_ranks_give_the_graph_of_one(results, name):
     expected, *ranks = (result[name] for result in results)
     assert expected['edges'].shape[1] == NUM_SAMPLES  # quota 2.0
