@@ -3,6 +3,7 @@
 Usage:
     python tools/compare_miners.py CONFIG CHECKPOINT
         [--miner NAME:KEY=VALUE,KEY=VALUE ...] [--plan FILE.json]
+        [--only PATTERN ...]
         [--quotas 0.5 2] [--seeds 0 1 2] [--views 8] [--cache FILE.npz]
         [--save results/NAME.json] [--title TITLE]
 
@@ -40,10 +41,14 @@ from miner_comparison.features import (
     frozen_features,
     read_memory,
 )
-from miner_comparison.mining import Bench
+from miner_comparison.mining import Bench, Mining
 from miner_comparison.record import Record
 from miner_comparison.table import print_table
-from miner_comparison.variants import make_variants, read_variants
+from miner_comparison.variants import (
+    Variant,
+    make_variants,
+    read_variants,
+)
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
@@ -73,6 +78,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--plan',
         type=Path,
         help='JSON file of miners: {"variants": {NAME: {KEY: VALUE}}}',
+    )
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        metavar='PATTERN',
+        help='of the miners those with such names, in this order, as in\n'
+        '--only "kNN*" "views 1"',
     )
     parser.add_argument(
         '--quotas',
@@ -121,52 +133,86 @@ def compare(args: argparse.Namespace) -> None:
     MMLogger.get_current_instance().setLevel(logging.WARNING)
     cfg = load_config(args)
     check_config(cfg)
-    checkpoint = check_checkpoint(args.checkpoint)
-    bank, epoch = read_memory(checkpoint)
+    check_checkpoint(args.checkpoint)
+    bank, epoch = read_memory(args.checkpoint)
     variants = make_variants(
         cfg,
-        read_variants(args.miner, args.plan),
+        read_variants(args.miner, args.plan, args.only),
         feat_dim=bank.shape[1],
         num_views=args.views,
     )
-    key = features_key(cfg, checkpoint)
+    features = dict(
+        config=args.config,
+        checkpoint=Path(args.checkpoint).name,
+        epoch=epoch,
+        images=len(bank),
+        views=args.views,
+        key=features_key(cfg, args.checkpoint),
+    )
     record = Record(
         args.save,
         title=args.title,
         default_title=f'Miners on the features of {Path(args.config).stem}',
         command=command_line(args),
-        features=dict(
-            config=args.config,
-            checkpoint=Path(checkpoint).name,
-            epoch=epoch,
-            images=len(bank),
-            views=args.views,
-            key=key,
-        ),
+        features=features,
     )
-    missing = [
-        (variant, quotas, seed)
-        for seed in args.seeds
-        for variant in variants
-        if (
-            quotas := [
-                quota
-                for quota in args.quotas
-                if record.find(variant, quota, seed) is None
-            ]
-        )
-    ]
+    missing = missing_minings(args, variants, record)
     failed = []
     if missing:
-        bench = set_up(args, cfg, bank, key, record)
-    for variant, quotas, seed in missing:
+        bench = set_up(args, cfg, bank, record)
+        failed = mine_all(bench, missing, record)
+    show(args, variants, record)
+    if failed:
+        raise RuntimeError(
+            f'{len(failed)} of {len(missing)} minings failed, the others are '
+            f'done: {"; ".join(failed)}'
+        )
+
+
+def missing_minings(
+    args: argparse.Namespace, variants: list[Variant], record: Record
+) -> list[Mining]:
+    """What is not finished yet, the first seed of all miners first.
+
+    Raises:
+        ValueError: If a finished one is of another miner of that name.
+    """
+    minings = [
+        Mining(
+            variant,
+            [q for q in args.quotas if record.find(variant, q, seed) is None],
+            seed,
+        )
+        for seed in args.seeds
+        for variant in variants
+    ]
+    return [mining for mining in minings if mining.quotas]
+
+
+def mine_all(bench: Bench, minings: list[Mining], record: Record) -> list[str]:
+    """Mine, say what was found, and keep it at once.
+
+    Returns:
+        list[str]: A line for every one that failed.
+    """
+    failed = []
+    for mining in minings:
+        name, seed = mining.variant.name, mining.seed
         try:
-            for quota, numbers in bench.mine(variant, quotas, seed):
-                record.add(variant, quota, seed, numbers)
-                print(progress_line(variant.name, quota, seed, numbers))
+            for quota, numbers in bench.mine(mining):
+                record.add(mining.variant, quota, seed, numbers)
+                line = progress_line(name, quota, seed, numbers)
+                print(line, flush=True)
         except (ValueError, RuntimeError) as error:
-            print(f'{variant.name}, seed {seed}: {describe(error)}')
-            failed.append(f'{variant.name}, seed {seed}: {describe(error)}')
+            failed.append(f'{name}, seed {seed}: {describe(error)}')
+            print(failed[-1], flush=True)
+    return failed
+
+
+def show(
+    args: argparse.Namespace, variants: list[Variant], record: Record
+) -> None:
+    """Print what is finished of what was asked for, a table a quota."""
     console = Console()
     for quota in args.quotas:
         runs = [
@@ -177,11 +223,6 @@ def compare(args: argparse.Namespace) -> None:
         ]
         if runs:
             print_table(console, quota, runs)
-    if failed:
-        raise RuntimeError(
-            f'{len(failed)} of {len(variants) * len(args.seeds)} minings '
-            f'failed, the others are done: {"; ".join(failed)}'
-        )
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -204,7 +245,6 @@ def set_up(
     args: argparse.Namespace,
     cfg: Config,
     bank: Tensor,
-    key: str,
     record: Record,
 ) -> Bench:
     """Find the images and encode them, unless a file has their features.
@@ -215,7 +255,11 @@ def set_up(
     images = read_images(copy.deepcopy(cfg), [Path.cwd()])
     check_images(images, len(bank), args.checkpoint)
     features = frozen_features(
-        cfg, args.checkpoint, key=key, num_views=args.views, cache=args.cache
+        cfg,
+        args.checkpoint,
+        key=record.key,
+        num_views=args.views,
+        cache=args.cache,
     )
     record.describe_features(knn=features.knn)
     device = get_device()
@@ -261,7 +305,8 @@ def command_line(args: argparse.Namespace) -> str:
     words = ['python', 'tools/compare_miners.py', args.config, args.checkpoint]
     if args.miner:
         words += ['--miner', *args.miner]
-    for option in ('plan', 'quotas', 'seeds', 'views', 'cache', 'save'):
+    options = ('plan', 'only', 'quotas', 'seeds', 'views', 'cache', 'save')
+    for option in options:
         value = getattr(args, option)
         if isinstance(value, list):
             words += [f'--{option}', *map(str, value)]

@@ -287,7 +287,7 @@ def variants(monkeypatch):
 def test_make_variants__bad_ones_are_named(tiny, variants, text, message):
     cfg = Config.fromfile(tiny / 'tiny.py')
     with pytest.raises(ValueError, match=message):
-        wanted = variants.read_variants([text], None)
+        wanted = variants.read_variants([text])
         variants.make_variants(cfg, wanted, feat_dim=6, num_views=2)
 
 
@@ -307,6 +307,15 @@ def test_read_variants__bad_plans(variants, tmp_path, text, message):
         path.write_text(text)
     with pytest.raises(ValueError, match=message):
         variants.read_variants(['a'], path)
+
+
+def test_read_variants__chosen_by_pattern(variants):
+    texts = ['kNN, bank', 'kNN, mean', 'GAN', 'GAN 2:topk=2']
+    found = variants.read_variants(texts, patterns=['GAN 2', 'kNN*'])
+    assert list(found) == ['GAN 2', 'kNN, bank', 'kNN, mean']
+    assert found['GAN 2'] == {'topk': 2}
+    with pytest.raises(ValueError, match="--only 'gan' matches no miner"):
+        variants.read_variants(texts, patterns=['kNN*', 'gan'])
 
 
 def test_make_variants__plan_of_the_study(variants):

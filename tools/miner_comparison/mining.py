@@ -64,6 +64,21 @@ class KeptProposals(BaseMiner):
 
 
 @dataclass(frozen=True)
+class Mining:
+    """What is mined with one miner, weights drawn once.
+
+    Attributes:
+        variant: The miner.
+        quotas: Mean neighbours of an image wanted, one empty graph each.
+        seed: Of the miner's first weights, and of all that it draws.
+    """
+
+    variant: Variant
+    quotas: list[float]
+    seed: int
+
+
+@dataclass(frozen=True)
 class Bench:
     """What all miners are given, and what their edges are judged by.
 
@@ -84,21 +99,15 @@ class Bench:
         default_factory=dict, init=False
     )
 
-    def mine(
-        self, variant: Variant, quotas: list[float], seed: int
-    ) -> Iterator[tuple[float, dict[str, Any]]]:
+    def mine(self, mining: Mining) -> Iterator[tuple[float, dict[str, Any]]]:
         """Mine with a new miner from an empty graph, once for each quota.
 
-        Seeded as round 0 of a run of that seed is.
-
-        Args:
-            variant (Variant): The miner.
-            quotas (list[float]): Mean neighbours of an image wanted.
-            seed (int): Of the miner's first weights, and of all it draws.
+        Draws are seeded as those of round 0 of a run of that seed are.
 
         Yields:
             tuple[float, dict[str, Any]]: A quota, and what came of it.
         """
+        variant, seed = mining.variant, mining.seed
         views = self.views[: variant.views]
         bank = self._bank_of(views)
         reseed(seed, 'miner')
@@ -106,7 +115,7 @@ class Bench:
         mining_seed = derive_seed(seed, 'mining', 0)
         reseed(mining_seed)
         kept = KeptProposals(miner, views, bank, mining_seed)
-        for quota in quotas:
+        for quota in mining.quotas:
             graph = NeighborGraph(len(bank)).to(bank.device)
             summary = kept.mine(views, bank, graph, quota, seed=mining_seed)
             observations = dict(summary.observations)

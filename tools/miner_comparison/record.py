@@ -31,6 +31,9 @@ class Record:
         features (dict[str, Any]): What is mined; ``key`` tells whether runs
             in the file are of the same.
 
+    Attributes:
+        key: That of the features.
+
     Raises:
         ValueError: If the file is no comparison of miners, or one on other
             features.
@@ -59,6 +62,7 @@ class Record:
             runs=found.get('runs', []),
         )
         self._commit = commit_of_code()
+        self.key = features['key']
 
     @property
     def runs(self) -> list[dict[str, Any]]:

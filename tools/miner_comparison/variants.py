@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,9 @@ class Variant:
 
 
 def read_variants(
-    texts: Sequence[str], plan: Path | None
+    texts: Sequence[str],
+    plan: Path | None = None,
+    patterns: Sequence[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Overrides by name: those of a plan, then those of the command line.
 
@@ -51,13 +54,15 @@ def read_variants(
         texts (Sequence[str]): ``NAME`` or ``NAME:key=value,key=value``.
         plan (Path, optional): JSON file of ``{"variants": {NAME: {key:
             value}}}``.
+        patterns (Sequence[str], optional): Shell patterns of the names that
+            are wanted, in this order. Defaults to all.
 
     Returns:
         dict[str, dict[str, Any]]: The config's own miner where none is named.
 
     Raises:
-        ConfigError: If the file or a text is of another form, or two have one
-            name.
+        ConfigError: If the file or a text is of another form, two have one
+            name, or a pattern matches none.
     """
     pairs = list(_read_plan(plan).items()) if plan is not None else []
     pairs += [_parse(text) for text in texts]
@@ -69,7 +74,19 @@ def read_variants(
                 'own'
             )
         found[name] = overrides
-    return found or {OWN: {}}
+    found = found or {OWN: {}}
+    if patterns is None:
+        return found
+    chosen = {}
+    for pattern in patterns:
+        names = fnmatch.filter(found, pattern)
+        if not names:
+            raise ConfigError(
+                f'--only {pattern!r} matches no miner; there are '
+                f'{", ".join(found)}'
+            )
+        chosen.update({name: found[name] for name in names})
+    return chosen
 
 
 def make_variants(
