@@ -11,6 +11,9 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from mmisl.evaluation import PixelDistances
+from mmisl.models.miners import BaseMiner, Candidates
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
 # Accepts nearly any row, and is trained in a moment.
@@ -166,6 +169,72 @@ def test_compare_miners__more_views_are_added(compare, finished, tmp_path):
         np.testing.assert_allclose(
             np.linalg.norm(many['views'], axis=2), 1, rtol=1e-5
         )
+
+
+class FixedMiner(BaseMiner):
+    """Proposes three pairs, and keeps what it was given."""
+
+    def propose(self, views, bank, graph, seed):
+        self.given = len(views), bank
+        pairs = torch.tensor([[0, 0, 1], [1, 2, 3]])
+        score = torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)
+        numbers = dict(estimated_purity=0.25, other=1.0)
+        return Candidates(*pairs, score), numbers
+
+
+class FixedVariant:
+    views = 2
+
+    def build(self, feat_dim):
+        assert feat_dim == 2
+        self.miner = FixedMiner()
+        return self.miner
+
+
+def on_circle(*degrees):
+    angles = torch.tensor(degrees).deg2rad()
+    return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+@pytest.mark.parametrize('refresh', [False, True])
+def test_bench__numbers_of_a_fixed_miner(monkeypatch, refresh):
+    monkeypatch.syspath_prepend(TOOLS)
+    mining = importlib.import_module('miner_comparison.mining')
+    rows = on_circle(0.0, 10.0, 90.0, 105.0)
+    # Of the first two views the mean is the bank; no miner sees the third.
+    views = [
+        on_circle(-5.0, 5.0, 85.0, 100.0),
+        on_circle(5.0, 15.0, 95.0, 110.0),
+        on_circle(0.0, 90.0, 180.0, 270.0),
+    ]
+    grey = np.array([0, 51, 102, 153], dtype=np.uint8).reshape(4, 1, 1)
+    bench = mining.Bench(
+        views=views,
+        bank=None if refresh else rows,
+        labels=torch.tensor([0, 0, 1, 1]),
+        pixels=PixelDistances(grey, num_pairs=3),
+    )
+    variant = FixedVariant()
+    found = dict(bench.mine(mining.Mining(variant, [1.0, 0.1], 0)))
+    assert variant.miner.given[0] == 2
+    torch.testing.assert_close(variant.miner.given[1], rows)
+    del found[1.0]['seconds']
+    # Of 0-1 and 0-2 the first is pure; levels of grey are 0.2 apart. The
+    # nearest rows are 0-1 and 2-3.
+    assert found[1.0] == dict(
+        edges=2,
+        requested=2,
+        purity=0.5,
+        max_degree=2,
+        coverage=0.75,
+        pixel_distance=pytest.approx(0.3),
+        control_purity=1.0,
+        control_pixel_distance=pytest.approx(0.2),
+        estimated_purity=0.25,
+        observations=dict(other=1.0),
+    )
+    assert found[0.1]['edges'] == found[0.1]['coverage'] == 0
+    assert found[0.1].keys().isdisjoint({'purity', 'pixel_distance'})
 
 
 def last_line(done):
