@@ -296,7 +296,7 @@ def progress_line(
         purity = f', purity {100 * numbers["purity"]:.1f} %'
     return (
         f'{name}, quota {quota:g}, seed {seed}: {numbers["edges"]} of '
-        f'{numbers["requested"]} edges{purity}, {numbers["seconds"]:.1f} s'
+        f'{numbers["requested"]} edges{purity}, {numbers["seconds"]:.1f} CPU s'
     )
 
 

@@ -38,7 +38,7 @@ class MiningSummary(StageSummary):
         num_refused: Edges within the quota that the gate kept out.
         replication: How often single views find the new edges again, in
             [0, 1], mean over them, or over the refused ones where there are
-            no others; None where it takes more views.
+            no others; None without any edge, or with a single view.
         accepted: These edges, with the miner's score.
         observations: Further numbers of the miner, to be logged by name.
     """

@@ -178,8 +178,7 @@ class FixedMiner(BaseMiner):
         self.given = len(views), bank
         pairs = torch.tensor([[0, 0, 1], [1, 2, 3]])
         score = torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)
-        numbers = dict(estimated_purity=0.25, other=1.0)
-        return Candidates(*pairs, score), numbers
+        return Candidates(*pairs, score), dict(other=1.0)
 
 
 class FixedVariant:
@@ -220,7 +219,8 @@ def test_bench__numbers_of_a_fixed_miner(monkeypatch, refresh):
     torch.testing.assert_close(variant.miner.given[1], rows)
     del found[1.0]['seconds']
     # Of 0-1 and 0-2 the first is pure; levels of grey are 0.2 apart. The
-    # nearest rows are 0-1 and 2-3.
+    # nearest rows are 0-1 and 2-3. Of two rows each, both ends see 0-1 from
+    # one view to the other, and of 0-2 only 0 does.
     assert found[1.0] == dict(
         edges=2,
         requested=2,
@@ -230,7 +230,7 @@ def test_bench__numbers_of_a_fixed_miner(monkeypatch, refresh):
         pixel_distance=pytest.approx(0.3),
         control_purity=1.0,
         control_pixel_distance=pytest.approx(0.2),
-        estimated_purity=0.25,
+        replication=0.75,
         observations=dict(other=1.0),
     )
     assert found[0.1]['edges'] == found[0.1]['coverage'] == 0

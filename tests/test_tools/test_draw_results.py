@@ -55,7 +55,7 @@ def make_methods():
             {},
         ],
         rounds=[
-            [made_round(90, 0.30, estimated_purity=0.35)],
+            [made_round(90, 0.30, replication=0.35)],
             [made_round(94, 0.34)],
             [],
         ],
@@ -115,7 +115,7 @@ def make_miners():
                 seed=seed,
                 quota=quota,
                 purity=purity,
-                estimated_purity=estimate,
+                replication=estimate,
                 overrides=dict(generator='residual') if 'GAN' in name else {},
                 coverage=0.25,
                 edges=90,
@@ -303,10 +303,24 @@ def test_draw_results__miners(page):
     assert rows_after(block, 'per image: 2\n') == {
         gan: ['1', '90', '31.0', '50.0', '33.0', '-', '25', '-', '-', '-'],
     }
-    # 2, 10 and 4 points.
-    assert '5.3 points off in the mean over 3 runs and 10.0 at most' in block
+    # Three runs at 0.5 and one at 2 are too few to be put in order.
+    assert 'rank correlation' not in block
     assert f'- {gan}: `generator=residual`\n' in block
     assert '`configs/a.py`, epoch 4, 5,000 images, kNN 38.0 %.' in block
+
+
+def test_draw__rank_correlation_of_replication_and_purity(repository, draw):
+    """The first two of four are out of order: 1 - 6 * 2 / (4 * 15) = 0.8."""
+    results = make_miners()
+    results['runs'] = [
+        dict(name=f'{n}', seed=0, quota=0.5, replication=found, purity=purity)
+        for n, (found, purity) in enumerate(
+            [(0.1, 0.2), (0.2, 0.1), (0.3, 0.3), (0.4, 0.4)]
+        )
+    ]
+    write(repository, 'cifar10_miners', results)
+    page = draw(repository)
+    assert '; rank correlation with purity 0.80 at 0.5 (4 runs). Apart' in page
 
 
 def times_of(root):
@@ -400,7 +414,7 @@ def test_purity_picture__lines(repository, module):
     assert lines == {
         'mined': [[0, pytest.approx(32)]],
         'plain neighbours': [[0, 40]],
-        'estimated without labels': [[0, 35]],
+        'found again, without labels': [[0, 35]],
     }
 
 

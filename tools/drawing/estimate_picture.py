@@ -1,4 +1,4 @@
-"""Purity as estimated without labels, against what it is."""
+"""How often pairs are found again, against their purity."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .pictures import Picture
 from .reading import Results
 from .styles import line_style, prepare_axes
 
-# Estimate and purity of every run, in percent, by the name of its points.
+# Replication and purity of every run, in percent, by the name of its points.
 Points = Mapping[str, list[tuple[float, float]]]
 
 
 def estimate_picture(results: Results) -> Picture | None:
-    """The picture of a file; None where nothing was estimated."""
+    """The picture of a file; None where replication is not known."""
     points = {
         name_of(quota): pairs
         for quota, runs in by_quota(results.runs).items()
         if (
             pairs := [
-                (100 * run['estimated_purity'], 100 * run['purity'])
+                (100 * run['replication'], 100 * run['purity'])
                 for run in runs
-                if 'estimated_purity' in run and 'purity' in run
+                if 'replication' in run and 'purity' in run
             ]
         )
     }
     if not points:
         return None
     return Picture(
-        what='purity as estimated without labels, against what it is',
+        what='how often pairs are found again, against their purity',
         names=list(points),
         numbers=[[name, pairs] for name, pairs in points.items()],
         draw=lambda: _draw(points),
@@ -53,11 +53,7 @@ def _draw(points: Points) -> Figure:
     for index, (name, pairs) in enumerate(points.items()):
         style = {**line_style(index), 'linestyle': 'none', 'markersize': 6}
         axes.plot(*zip(*pairs), label=name, **style)
-    every = [value for p in points.values() for pair in p for value in pair]
-    ends = [min(every), max(every)]
-    axes.plot(ends, ends, color='#808080', ls='--', lw=1, label='exact')
-    axes.set_aspect('equal')
-    axes.set_xlabel('estimated purity (%)', fontsize=8)
+    axes.set_xlabel('found again by single views (%)', fontsize=8)
     axes.set_ylabel('purity (%)', fontsize=8)
     figure.legend(
         loc='outside right center',

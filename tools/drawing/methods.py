@@ -199,7 +199,7 @@ def _cost_of(run: Mapping[str, Any]) -> dict[str, float]:
 
 
 def rounds_section(results: Results) -> str:
-    """What each round mined, beside plain neighbours and the estimate."""
+    """What each round mined, beside plain neighbours."""
     rows = []
     for name, runs in results.by_name().items():
         rounds = by_round(runs)
@@ -209,7 +209,7 @@ def rounds_section(results: Results) -> str:
                 pairs_found(mined),
                 cell_of(mined, 'purity', scale=100),
                 cell_of(mined, 'control_purity', scale=100),
-                cell_of(mined, 'estimated_purity', scale=100),
+                cell_of(mined, 'replication', scale=100),
                 mean_of(mined, 'pixel_distance', scale=100, digits=1),
                 mean_of(mined, 'control_pixel_distance', scale=100, digits=1),
             ]
@@ -226,7 +226,7 @@ def rounds_section(results: Results) -> str:
         'pairs',
         'purity',
         'plain neighbours',
-        'estimated',
+        'found again',
         'apart in pixels',
         'plain neighbours',
     ]
@@ -235,7 +235,8 @@ def rounds_section(results: Results) -> str:
         'Pairs: all that were held, of those asked for; the other numbers '
         'are in percent. Plain neighbours, behind the number that they are '
         'compared with: as many pairs of highest cosine, in the same '
-        'features. Estimated: purity as told without labels. Apart in '
+        'features. Found again: share of the searches with single views '
+        'that find a pair again, which takes no labels. Apart in '
         f'pixels: {APART}. Of many rounds a few are shown.\n'
     )
 

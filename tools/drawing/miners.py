@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 from typing import Any
+
+from scipy.stats import spearmanr
 
 from .cells import (
     APART,
@@ -23,13 +24,16 @@ _HEADER = (
     'pairs',
     'purity',
     'plain neighbours',
-    'estimated',
+    'found again',
     'most neighbours',
     'images reached',
     'apart in pixels',
     'plain neighbours',
-    'seconds',
+    'CPU seconds',
 )
+
+# Of fewer a rank correlation tells nothing.
+_MIN_RANKED = 4
 
 
 def describe_miners(
@@ -91,7 +95,7 @@ def _table(runs: Runs) -> str:
                 pairs_found(own),
                 cell_of(own, 'purity', scale=100),
                 cell_of(own, 'control_purity', scale=100),
-                cell_of(own, 'estimated_purity', scale=100),
+                cell_of(own, 'replication', scale=100),
                 mean_of(own, 'max_degree'),
                 mean_of(own, 'coverage', scale=100),
                 mean_of(own, 'pixel_distance', scale=100, digits=1),
@@ -107,24 +111,26 @@ def _legend(results: Results) -> str:
         'Mean ± sample standard deviation over the seeds, in percent. '
         'Purity: share of mined pairs that join one class. Plain neighbours, '
         'behind the number that they are compared with: as many pairs of '
-        'highest cosine. Estimated: purity as told without labels'
-        f'{_error_of_estimate(results.runs)}. Apart in pixels: {APART}.'
+        'highest cosine. Found again: share of the searches with single '
+        'views that find a pair again, which takes no labels'
+        f'{_rank_correlation(results.runs)}. Apart in pixels: {APART}.'
         f'{_features(results.head)}\n'
     )
 
 
-def _error_of_estimate(runs: Runs) -> str:
-    gaps = [
-        100 * abs(run['estimated_purity'] - run['purity'])
-        for run in runs
-        if 'estimated_purity' in run and 'purity' in run
-    ]
-    if not gaps:
+def _rank_correlation(runs: Runs) -> str:
+    """How far replication puts the runs of each quota in order of purity."""
+    known = [run for run in runs if 'replication' in run and 'purity' in run]
+    texts = []
+    for quota, own in by_quota(known).items():
+        found = [run['replication'] for run in own]
+        if quota is None or len(set(found)) < _MIN_RANKED:
+            continue
+        rho = spearmanr(found, [run['purity'] for run in own]).statistic
+        texts.append(f'{rho:.2f} at {quota:g} ({len(own)} runs)')
+    if not texts:
         return ''
-    return (
-        f', {statistics.fmean(gaps):.1f} points off in the mean over '
-        f'{len(gaps)} runs and {max(gaps):.1f} at most'
-    )
+    return f'; rank correlation with purity {", ".join(texts)}'
 
 
 def _features(head: Mapping[str, Any]) -> str:

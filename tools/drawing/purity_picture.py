@@ -1,4 +1,4 @@
-"""Purity by round: mined, of plain neighbours, and as estimated."""
+"""Purity by round: mined, of plain neighbours, and how often found again."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _LINES: Mapping[str, tuple[str, dict[str, Any]]] = {
         'plain neighbours',
         dict(color='#808080', marker='s', linestyle=':', mfc='none'),
     ),
-    'estimated_purity': (
-        'estimated without labels',
+    'replication': (
+        'found again, without labels',
         dict(color='#d55e00', marker='^', linestyle='--'),
     ),
 }

@@ -38,7 +38,7 @@ _NUMBERS = (
     'edges',
     'requested',
     'quota',
-    'estimated_purity',
+    'replication',
     'max_degree',
 )
 

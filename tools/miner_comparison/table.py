@@ -16,7 +16,7 @@ from rich.text import Text
 _COLUMNS = (
     ('purity', 'purity', 100),
     ('kNN', 'control_purity', 100),
-    ('estimate', 'estimated_purity', 100),
+    ('found again', 'replication', 100),
     ('pixels', 'pixel_distance', 100),
     ('kNN', 'control_pixel_distance', 100),
     ('covered', 'coverage', 100),

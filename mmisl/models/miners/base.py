@@ -169,7 +169,7 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         chosen = _from_main_rank(chosen)
         num_chosen = len(chosen)
         replication = None
-        if len(views) > 1 or self.min_replication is not None:
+        if num_chosen and (len(views) > 1 or self.min_replication):
             chosen, replication = self._gate(views, chosen)
         return MiningSummary(
             num_candidates=int(num_candidates),
