@@ -18,10 +18,12 @@ class Budget:
     """What all compared methods must have in common.
 
     Attributes:
-        images: Data set and its options, but for the transforms.
+        images: Data set and its options, but for the transforms and for
+            where the images are kept.
         epochs: Encoder epochs.
         batch_size: Images of an iteration.
-        backbone: Its config.
+        backbone: Its config, but for ``norm_cfg``: MoCo on one device needs
+            statistics of parts of the batch, over the same weights.
         knn: Voters and temperature of the kNN score.
     """
 
@@ -35,11 +37,13 @@ class Budget:
     def of(cls, cfg: Config) -> Budget:
         """Read it from a config."""
         dataset = cfg.train_dataloader.dataset.to_dict()
+        backbone = cfg.model.backbone.to_dict()
+        backbone.pop('norm_cfg', None)
         return cls(
-            images=as_text(without_pipeline(dataset)),
+            images=as_text(images_of(dataset)),
             epochs=schedule_of(cfg).total_epochs,
             batch_size=cfg.train_dataloader.batch_size,
-            backbone=as_text(cfg.model.backbone.to_dict()),
+            backbone=as_text(backbone),
             knn=as_text(knn_settings(cfg)),
         )
 
@@ -91,7 +95,7 @@ def knn_settings(cfg: Config) -> dict[str, Any]:
     if isinstance(evaluators, dict):
         evaluators = [evaluators]
     for evaluator in evaluators:
-        if evaluator['type'].rpartition('.')[2] == 'KNNMetric':
+        if short_type(evaluator) == 'KNNMetric':
             return dict(
                 k=evaluator.get('k', 200),
                 temperature=evaluator.get('temperature', 0.1),
@@ -111,17 +115,28 @@ def schedule_of(cfg: Config) -> RoundSchedule:
     return RoundSchedule(max_rounds=cfg.train_cfg.max_rounds, **encoder)
 
 
-def without_pipeline(node: Any) -> Any:
-    """A data set's config without its transforms."""
+def images_of(node: Any) -> Any:
+    """Which images a data set's config names, whatever is done to them.
+
+    Transforms are left out, and a set that keeps its images on the device is
+    the set that reads them.
+    """
     if isinstance(node, dict):
+        if 'type' in node and short_type(node) == 'ResidentDataset':
+            node = dict(type='InstanceDataset', dataset=node['dataset'])
         return {
-            key: without_pipeline(value)
+            key: images_of(value)
             for key, value in node.items()
             if key != 'pipeline'
         }
     if isinstance(node, list):
-        return [without_pipeline(item) for item in node]
+        return [images_of(item) for item in node]
     return node
+
+
+def short_type(node: dict[str, Any]) -> str:
+    """What a config names with ``type``, without a scope."""
+    return node['type'].rpartition('.')[2]
 
 
 def as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A first round that several methods share, trained once.
+"""Goes on with one method where the first round of another has ended.
 
 Before it has mined anything ISL is instance discrimination, and so is Local
 Aggregation while it warms up; MoCo with mined positives is MoCo. Under one
@@ -24,23 +24,17 @@ from mmisl.weights import read_checkpoint
 
 from .budget import schedule_of
 
-# Model types by what they train before they have mined anything.
-ENGINES = dict(
-    NPID='NPID',
-    ISL='NPID',
-    LocalAggregation='NPID',
-    MoCo='MoCo',
-    MoCoISL='MoCo',
-)
 # What the first round leaves as it was built; all else must be handed on.
 UNTOUCHED = ('miner.', 'graph.', 'clusters.')
+# Of the other method's run and folder, and of no use here.
+OF_ANOTHER_RUN = ('cfg', 'experiment_name', 'best_ckpt')
 
 
 def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:
     """Write the checkpoint from which a method goes on after a first round.
 
     Args:
-        cfg (Config): Of the method.
+        cfg (Config): Of the method, without ``optim_wrapper.paramwise_cfg``.
         origin (Path): Checkpoint of a method with the same first round,
             written at the end of an epoch of it.
         folder (Path): The method's work dir, which it will resume in.
@@ -50,66 +44,66 @@ def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:
         Path: The checkpoint, also named by ``last_checkpoint``.
 
     Raises:
-        ConfigError: If the checkpoint lacks what the method has trained by
-            then.
+        ConfigError: If the checkpoint is of another seed or not of the first
+            round, or lacks what the method has trained by then.
     """
     checkpoint = read_checkpoint(origin)
-    model = build_model(cfg, checkpoint, seed)
-    built, given = model.state_dict(), checkpoint['state_dict']
-    lacking = [
-        key
-        for key in built
-        if key not in given and not key.startswith(UNTOUCHED)
-    ]
-    if lacking:
+    meta, hub = checkpoint['meta'], checkpoint['message_hub']
+    schedule, epoch = schedule_of(cfg), meta['epoch']
+    if meta['seed'] != seed:
         raise ConfigError(
-            f'{origin} lacks {lacking[0]}, which {cfg.filename} has trained '
-            'by then; branch from a method with the same first round that '
-            'has it too'
+            f'{origin} was trained with seed {meta["seed"]}, but seed {seed} '
+            'is to go on from it; name a first round of that seed'
         )
-    state = {
-        # A graph and clusters are empty in both.
-        key: given.get(key, value) if not key.startswith(UNTOUCHED) else value
-        for key, value in built.items()
+    if not 1 <= epoch <= schedule.first_epochs:
+        raise ConfigError(
+            f'{origin} stands after epoch {epoch}, but the first round of '
+            f'{cfg.filename} has {schedule.first_epochs} epochs; branch from '
+            'a checkpoint of an epoch in it'
+        )
+    model = build_model(cfg, checkpoint, seed)
+    state = _model_state(cfg, model, checkpoint['state_dict'], origin)
+    target = folder.resolve() / f'epoch_{epoch}.pth'
+    for key in [key for key in hub['resumed_keys'] if _is_foreign(key)]:
+        for part in hub.values():
+            part.pop(key, None)
+    hub['runtime_info'].update(
+        round_state=state_after(schedule, epoch).as_dict(),
+        keep_ckpt_ids=[epoch],
+        last_ckpt=str(target),
+    )
+    branched = {
+        **checkpoint,
+        'meta': {**meta, 'cfg': cfg.pretty_text},
+        'state_dict': state,
+        'optimizer': _optimizer_state(model, checkpoint['optimizer']),
     }
-    hub = checkpoint['message_hub']
-    epoch = hub['runtime_info']['epoch'] + 1
-    hub['runtime_info'].pop('keep_ckpt_ids', None)
-    hub['runtime_info'].pop('last_ckpt', None)
-    hub['runtime_info']['round_state'] = state_after(
-        schedule_of(cfg), epoch
-    ).as_dict()
-    target = folder / f'epoch_{epoch}.pth'
     folder.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f'{target.name}.partial')
-    torch.save({**checkpoint, 'state_dict': state}, partial)
+    torch.save(branched, partial)
     os.replace(partial, target)
     replace_text(folder / 'last_checkpoint', str(target))
     return target
 
 
-def build_model(cfg: Config, checkpoint: dict[str, Any], seed: int) -> Any:
-    """A method's model as its own run would have built it."""
+def build_model(
+    cfg: Config, checkpoint: dict[str, Any], seed: int
+) -> torch.nn.Module:
+    """A method's model as its own run would have built it.
+
+    Args:
+        cfg (Config): Of the method.
+        checkpoint (dict): Of another method on the same images; its memory
+            bank, if it has one, says how many there are.
+        seed (int): Of the run.
+    """
     set_random_seed(seed)
     model = MODELS.build(cfg.model)
-    model.set_num_samples(num_samples_of(checkpoint))
+    bank = checkpoint['state_dict'].get('memory.bank')
+    if bank is not None:
+        model.set_num_samples(len(bank))
     model.init_weights()
     return model
-
-
-def num_samples_of(checkpoint: dict[str, Any]) -> int:
-    """Rows of the bank.
-
-    Raises:
-        ConfigError: If there is no bank.
-    """
-    bank = checkpoint['state_dict'].get('memory.bank')
-    if bank is None:
-        raise ConfigError(
-            'a first round can be shared only from a method with a memory '
-            'bank, which says how many images there are'
-        )
-    return len(bank)
 
 
 def state_after(schedule: RoundSchedule, num_epochs: int) -> RoundState:
@@ -125,3 +119,49 @@ def state_after(schedule: RoundSchedule, num_epochs: int) -> RoundState:
         state = state.advance(schedule)
         if num_epochs == 0:
             return state
+
+
+def _is_foreign(key: str) -> bool:
+    """Whether a message is of the other method's run alone."""
+    # Each method has losses of its own; others would be logged for good.
+    return key in OF_ANOTHER_RUN or 'loss' in key
+
+
+def _model_state(
+    cfg: Config,
+    model: torch.nn.Module,
+    given: dict[str, torch.Tensor],
+    origin: Path,
+) -> dict[str, torch.Tensor]:
+    """What has been trained, and the rest as it was built."""
+    built = model.state_dict()
+    lacking = [
+        key
+        for key in built
+        if key not in given and not key.startswith(UNTOUCHED)
+    ]
+    if lacking:
+        raise ConfigError(
+            f'{origin} lacks {lacking[0]}, which {cfg.filename} has trained '
+            'by then; branch from a method with the same first round that '
+            'has it too'
+        )
+    return {
+        # A graph and clusters are empty in both.
+        key: value if key.startswith(UNTOUCHED) else given[key]
+        for key, value in built.items()
+    }
+
+
+def _optimizer_state(
+    model: torch.nn.Module, given: dict[str, Any]
+) -> dict[str, Any]:
+    """The optimizer's, over the parameters of another model.
+
+    It counts the parameters of a model in their order, in which those of a
+    miner are the last, and knows nothing of these: they are not the
+    encoder's.
+    """
+    (group,) = given['param_groups']
+    number = len(list(model.parameters()))
+    return {**given, 'param_groups': [{**group, 'params': [*range(number)]}]}

@@ -94,7 +94,14 @@ def make_table(results: list[dict[str, Any]], views: dict[str, int]) -> str:
 
 
 def num_views(cfg: Config) -> int:
-    """How many augmented views the training pipeline makes of an image."""
+    """How many augmented views are made of an image for a step.
+
+    On the device, where an ``AugmentingPreprocessor`` makes them, or by the
+    training pipeline.
+    """
+    preprocessor = cfg.get('data_preprocessor') or {}
+    if preprocessor.get('type', '').endswith('AugmentingPreprocessor'):
+        return preprocessor.get('num_views', 1)
     dataset = cfg.train_dataloader.dataset
     while 'pipeline' not in dataset:
         dataset = dataset.get('dataset') or dataset['datasets'][0]

@@ -1,0 +1,161 @@
+"""Which methods train one and the same first round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmisl.registry import MODELS
+
+from .budget import as_text, schedule_of, short_type
+
+# Model types by what they train before they have mined anything, and heads
+# whose loss is the same while there is no graph.
+ENGINES = dict(
+    NPID='NPID',
+    ISL='NPID',
+    LocalAggregation='NPID',
+    MoCo='MoCo',
+    MoCoISL='MoCo',
+)
+HEADS = dict(
+    NPIDHead='NPID',
+    ISLHead='NPID',
+    ContrastiveHead='MoCo',
+    MoCoISLHead='MoCo',
+)
+# These can train one round alone; what clusters between rounds can not.
+ONE_ROUND = ('NPID', 'ISL', 'MoCo', 'MoCoISL')
+# Settings of a model that nothing depends on until something is mined, and
+# those that are compared in a way of their own.
+LATER = ('miner', 'num_clusters', 'num_clusterings', 'num_iters')
+COMPARED_APART = ('type', 'head', 'warmup_head', 'memory')
+# Settings of a run that its first round depends on.
+OF_RUN = (
+    'optim_wrapper',
+    'param_scheduler',
+    'data_preprocessor',
+    'train_dataloader',
+    'load_from',
+)
+
+
+@dataclass
+class SharedRound:
+    """A first round that several methods train alike.
+
+    Attributes:
+        text: What they have in common.
+        memory: Of their memory bank, None if no method has one.
+        members: Their configs, by path.
+    """
+
+    text: str
+    memory: str | None
+    members: dict[Path, Config] = field(default_factory=dict)
+
+    @property
+    def num_epochs(self) -> int:
+        """As long as the shortest first round."""
+        return min(
+            schedule_of(cfg).first_epochs for cfg in self.members.values()
+        )
+
+    @property
+    def able(self) -> list[Path]:
+        """Members that can train it for all others."""
+        return [
+            path
+            for path, cfg in self.members.items()
+            if short_type(cfg.model) in ONE_ROUND
+            and memory_of(cfg) == self.memory
+        ]
+
+    def admits(self, text: str, memory: str | None) -> bool:
+        """Whether another method trains the same; a bank may be missing."""
+        banks = {self.memory, memory} - {None}
+        return text == self.text and len(banks) < 2
+
+
+def shared_rounds(configs: Mapping[Path, Config]) -> list[SharedRound]:
+    """First rounds of two methods or more.
+
+    Args:
+        configs (Mapping[Path, Config]): By path, with overrides merged.
+    """
+    found: list[SharedRound] = []
+    for path, cfg in configs.items():
+        text, memory = first_round_text(cfg), memory_of(cfg)
+        if text is None:
+            continue
+        match = next((s for s in found if s.admits(text, memory)), None)
+        if match is None:
+            match = SharedRound(text, memory)
+            found.append(match)
+        match.members[path] = cfg
+        match.memory = match.memory or memory
+    return [
+        shared for shared in found if len(shared.members) > 1 and shared.able
+    ]
+
+
+def first_round_text(cfg: Config) -> str | None:
+    """All that decides how a first round goes, but the memory bank.
+
+    Returns:
+        str | None: None where the round cannot be shared: the method is no
+        known one, mines before it trains, or gives parameters of its
+        optimizer settings of their own, which are counted over the miner's,
+        too.
+    """
+    model = cfg.model.to_dict()
+    engine = ENGINES.get(short_type(model))
+    head = warmup_head(model)
+    if (
+        engine is None
+        or HEADS.get(short_type(head)) != engine
+        or schedule_of(cfg).first_epochs < 1
+        or cfg.optim_wrapper.get('paramwise_cfg')
+    ):
+        return None
+    settings = {key: cfg.get(key) for key in OF_RUN}
+    settings.update(
+        engine=engine,
+        # Classes differ in their defaults.
+        temperature=temperature_of(head),
+        model={
+            key: value
+            for key, value in model.items()
+            if key not in (*LATER, *COMPARED_APART)
+        },
+        randomness={
+            key: value
+            for key, value in (cfg.get('randomness') or {}).items()
+            if key != 'seed'
+        },
+    )
+    return as_text(settings)
+
+
+def warmup_head(model: dict[str, Any]) -> dict[str, Any]:
+    """Config of the head that a method begins with."""
+    head = model['head']
+    if short_type(model) != 'LocalAggregation':
+        return head
+    given = model.get('warmup_head')
+    return given or dict(type='NPIDHead', temperature=temperature_of(head))
+
+
+def temperature_of(head: dict[str, Any]) -> float:
+    """Of a head, as given or by default."""
+    return MODELS.build(head).temperature
+
+
+def memory_of(cfg: Config) -> str | None:
+    """Text of the memory bank's config; None without one."""
+    memory = cfg.model.get('memory')
+    return None if memory is None else as_text(memory.to_dict())
