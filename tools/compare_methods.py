@@ -2,7 +2,8 @@
 
 Usage:
     python tools/compare_methods.py CONFIG [CONFIG ...] --seeds 0 1 2
-        [--work-dir DIR] [--jobs 2] [--out docs/results.md]
+        [--work-dir DIR] [--jobs 2] [--share-first-round] [--minutes M]
+        [--out docs/results.md] [--save results/NAME.json --title TITLE]
 
 Every config is trained with every seed by tools/train.py, in a folder of its
 own below the work dir. A run that was cut short goes on where it stopped, and
@@ -10,7 +11,14 @@ one that is finished is not repeated: the same command may be given again
 until it ends. Configs must agree in images, epochs, batch size, backbone and
 kNN settings, word by word: of those that do not, bring what differs into line
 with --cfg-options or a config of your own. Augmentation may differ, as some
-methods need two views. Scores are of the last checkpoint, never of the best:
+methods need two views, and so may the batch norm.
+
+With --share-first-round methods that train the same until their first
+mining, as NPID, ISL and Local Aggregation do, train that part once a seed,
+and end bit by bit as they would have without. With --minutes the command
+stops in time, and goes on when it is given again.
+
+Scores are of the last checkpoint, never of the best:
 weighted kNN on features of the neck and of the backbone, and a linear probe
 on the latter.
 """
@@ -18,16 +26,23 @@ on the latter.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from common import add_options_argument, run_tool
 from comparison.budget import read_configs
-from comparison.runs import Run, train_all
+from comparison.history import describe_run
+from comparison.processes import Stretch
+from comparison.results_file import results_document
+from comparison.runs import Run
 from comparison.scores import score_baselines, score_run
+from comparison.sharing import FirstRound, plan_first_rounds, shared_rounds
 from comparison.table import describe_results, replace_block
+from comparison.training import train_all
 from files import replace_text, write_json
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 
@@ -62,6 +77,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=1,
         help='runs at a time, each on its share of the cores (default: 1)',
     )
+    parser.add_argument(
+        '--share-first-round',
+        action='store_true',
+        help='train once what methods train alike before their first mining',
+    )
+    parser.add_argument(
+        '--minutes',
+        type=float,
+        metavar='M',
+        help='begin nothing after so many minutes, and stop what trains then',
+    )
+    parser.add_argument(
+        '--save',
+        type=Path,
+        metavar='FILE',
+        help='JSON file to write all numbers to',
+    )
+    parser.add_argument(
+        '--title',
+        help='what the numbers in that file are called (default: its name)',
+    )
     add_options_argument(parser)
     return parser.parse_args(argv)
 
@@ -72,7 +108,10 @@ def compare(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: If the configs have no budget in common.
         RuntimeError: If a run failed; the table has all others.
+        ValueError: If an argument is out of range.
     """
+    check_arguments(args)
+    stretch = Stretch(args.minutes)
     configs = read_configs(args.configs, args.cfg_options)
     DefaultScope.get_instance('compare_methods', scope_name='mmisl')
     runs = [
@@ -80,24 +119,30 @@ def compare(args: argparse.Namespace) -> None:
         for seed in args.seeds
         for path in configs
     ]
+    first_rounds = first_rounds_of(runs, configs, args)
     failed = train_all(
         runs,
         configs,
         score=score_run,
         options=args.cfg_options,
         jobs=args.jobs,
+        first_rounds=first_rounds,
+        stretch=stretch,
     )
-    first = configs[args.configs[0]]
-    results = score_baselines(first, args.seeds)
-    for run in runs:
-        if run.result.is_file():
-            results.append(json.loads(run.result.read_text()))
-    text = describe_results(results, configs, command=command_line(args))
-    write_json(args.work_dir / 'results.json', results)
-    replace_text(args.work_dir / 'table.md', text)
-    if args.out is not None:
-        replace_block(args.out, text)
-    print(text)
+    baselines = score_baselines(
+        configs[args.configs[0]],
+        args.seeds,
+        args.work_dir / 'baselines',
+        stretch,
+    )
+    finished = [run for run in runs if run.result.is_file()]
+    batch_size = configs[args.configs[0]].train_dataloader.batch_size
+    results = baselines + [
+        describe_run(run, first_rounds.get(run), batch_size=batch_size)
+        for run in finished
+    ]
+    if finished:
+        write_results(args, results, configs)
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
         raise RuntimeError(
@@ -105,15 +150,90 @@ def compare(args: argparse.Namespace) -> None:
             f'{failed[0].log}, then give the same command again: finished '
             'runs are kept'
         )
+    num_baselines = 1 + len(args.seeds)
+    if len(finished) < len(runs) or len(baselines) < num_baselines:
+        print(
+            f'stopped after {args.minutes:g} minutes: {len(finished)} of '
+            f'{len(runs)} runs and {len(baselines)} of {num_baselines} '
+            'baselines are finished; the same command goes on'
+        )
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse what makes no sense, before anything is read.
+
+    Raises:
+        ValueError: If a number is out of range, a seed given twice, or a
+            title has no file.
+    """
+    if args.minutes is not None and not args.minutes >= 0:
+        raise ValueError(
+            f'--minutes ({args.minutes:g}) must not be negative; leave it '
+            'out to go on to the end'
+        )
+    if args.jobs < 1:
+        raise ValueError(f'--jobs ({args.jobs}) must be at least 1')
+    if len(set(args.seeds)) < len(args.seeds):
+        raise ValueError(
+            f'--seeds must differ, got {" ".join(map(str, args.seeds))}'
+        )
+    if args.title is not None and args.save is None:
+        raise ValueError(
+            '--title names the numbers of a file; name that with --save'
+        )
+
+
+def first_rounds_of(
+    runs: Sequence[Run],
+    configs: Mapping[Path, Config],
+    args: argparse.Namespace,
+) -> dict[Run, FirstRound]:
+    """What runs go on from, if they are to share it; says so."""
+    if not args.share_first_round:
+        return {}
+    shared = shared_rounds(configs)
+    for group in shared:
+        print(group.describe(args.work_dir), flush=True)
+    if not shared:
+        print('no two methods have a first round in common', flush=True)
+    return plan_first_rounds(shared, runs, args.work_dir)
+
+
+def write_results(
+    args: argparse.Namespace,
+    results: list[dict[str, Any]],
+    configs: dict[Path, Config],
+) -> None:
+    """Write and print what is finished."""
+    command = command_line(args)
+    text = describe_results(results, configs, command=command)
+    write_json(args.work_dir / 'results.json', results)
+    replace_text(args.work_dir / 'table.md', text)
+    if args.out is not None:
+        replace_block(args.out, text)
+    if args.save is not None:
+        document = results_document(
+            results,
+            configs,
+            title=args.title or args.save.stem,
+            command=command,
+            work_dir=args.work_dir,
+        )
+        write_json(args.save, document)
+    print(text)
 
 
 def command_line(args: argparse.Namespace) -> str:
-    """The command that makes this table."""
+    """The command that makes this table, in however many stretches."""
     words = ['python', 'tools/compare_methods.py', *map(str, args.configs)]
     words += ['--seeds', *map(str, args.seeds)]
     words += ['--work-dir', str(args.work_dir), '--jobs', str(args.jobs)]
-    if args.out is not None:
-        words += ['--out', str(args.out)]
+    if args.share_first_round:
+        words.append('--share-first-round')
+    for option in ('out', 'save', 'title'):
+        value = getattr(args, option)
+        if value is not None:
+            words += [f'--{option}', str(value)]
     if args.cfg_options:
         pairs = [f'{k}={v}' for k, v in args.cfg_options.items()]
         words += ['--cfg-options', *pairs]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from tiny_methods import moco, moco_isl
 from tiny_run import checkpoint_of, make_config, train, write_data
+
+from mmisl.engine.loops import RoundSchedule
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 SEED = 3
@@ -195,10 +196,8 @@ def test_branch__without_what_was_trained(parts, config_of, tmp_path):
 
 
 def test_state_after__counts_epochs_and_validations(parts):
-    schedule = parts('budget').schedule_of(
-        Config(
-            dict(train_cfg={k: v for k, v in ROUNDS.items() if k[0] != '_'})
-        )
+    schedule = RoundSchedule(
+        max_rounds=2, max_epochs=1, first_epochs=2, val_interval=1
     )
     state_after = parts('first_rounds').state_after
     states = [state_after(schedule, n) for n in (1, 2, 3)]

@@ -1,4 +1,4 @@
-"""Trains every method with every seed, once."""
+"""One training in a folder of its own, in as many parts as it takes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from common import ConfigError
-from files import replace_text, write_json
-from mmengine.config import Config
+from files import replace_text
 
 from mmisl.engine.run_facts import commit_of_code
-from mmisl.progress import Bar
 
-from .budget import as_text, schedule_of
+from .processes import STOPPED, Stretch, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ROOT / 'tools' / 'train.py'
@@ -64,6 +62,16 @@ class Run:
         return self.folder / 'commit.txt'
 
     @property
+    def clock(self) -> Path:
+        """Where its wall seconds so far are written."""
+        return self.folder / 'seconds.txt'
+
+    @property
+    def peak_memory(self) -> Path:
+        """Where the most memory that it took is written."""
+        return self.folder / 'peak_memory_gib.txt'
+
+    @property
     def checkpoint(self) -> Path:
         """The last one."""
         return Path((self.folder / 'last_checkpoint').read_text().strip())
@@ -76,78 +84,16 @@ class Run:
         return int(self.checkpoint.stem.rpartition('_')[2])
 
 
-# Of a run and its config; after the training has ended.
-Score = Callable[[Run, Config], dict[str, Any]]
-
-
-def train_all(
-    runs: list[Run],
-    configs: dict[Path, Config],
-    *,
-    score: Score,
-    options: dict[str, Any],
-    jobs: int,
-) -> list[Run]:
-    """Train and score what is not finished yet.
+def claim(run: Run, text: str) -> None:
+    """Mark a folder as that of a run; one without a mark is taken for it.
 
     Args:
-        runs (list[Run]): All that is wanted.
-        configs (dict[Path, Config]): By the path that runs name.
-        score (Score): Applied to every finished run.
-        options (dict[str, Any]): Overrides of the configs.
-        jobs (int): Trainings at a time.
-
-    Returns:
-        list[Run]: Those that failed.
-    """
-    pending = [run for run in runs if not is_finished(run, configs)]
-    failed = []
-    done = len(runs) - len(pending)
-    with (
-        Bar('runs', len(runs), completed=done) as bar,
-        ThreadPoolExecutor(jobs) as pool,
-    ):
-        futures: dict[Future, Run] = {
-            pool.submit(
-                train_one,
-                run,
-                schedule_of(configs[run.config]).total_epochs,
-                options=options,
-                jobs=jobs,
-            ): run
-            for run in pending
-        }
-        for future in as_completed(futures):
-            run = futures[future]
-            bar.advance()
-            seconds, status = future.result()
-            if status:
-                failed.append(run)
-                continue
-            result = dict(
-                name=run.name,
-                seed=run.seed,
-                commit=run.commit.read_text(),
-                **score(run, configs[run.config]),
-            )
-            if seconds is not None:
-                result['seconds'] = round(seconds, 1)
-            write_json(run.result, result)
-            print(
-                f'{run.name}, seed {run.seed}: kNN {result["knn"]:.1f}, '
-                f'linear {result["linear"]:.1f}',
-                flush=True,
-            )
-    return failed
-
-
-def is_finished(run: Run, configs: dict[Path, Config]) -> bool:
-    """Whether a run was trained and scored; marks its folder as its own.
+        run (Run): Whose folder it is.
+        text (str): All that the run depends on.
 
     Raises:
-        ConfigError: If the folder holds a run of another config.
+        ConfigError: If the folder holds a run that depends on something else.
     """
-    text = as_text(configs[run.config].to_dict())
     digest = hashlib.sha256(text.encode()).hexdigest()
     marker = run.folder / 'config.sha256'
     if marker.is_file() and marker.read_text() != digest:
@@ -156,24 +102,39 @@ def is_finished(run: Run, configs: dict[Path, Config]) -> bool:
             'remove that folder, or choose another --work-dir'
         )
     replace_text(marker, digest)
-    return run.result.is_file()
 
 
 def train_one(
-    run: Run, num_epochs: int, *, options: dict[str, Any], jobs: int
+    run: Run,
+    num_epochs: int,
+    *,
+    options: dict[str, Any],
+    jobs: int,
+    stretch: Stretch | None = None,
 ) -> tuple[float | None, int]:
     """Train in a process of its own, going on where it was cut short.
 
     A run whose last checkpoint is that of the last epoch is left as it is.
 
+    Args:
+        run (Run): To train.
+        num_epochs (int): All of its epochs.
+        options (dict[str, Any]): Overrides of its config.
+        jobs (int): Trainings that go on at a time, and share the cores.
+        stretch (Stretch, optional): When to stop; never by default.
+
     Returns:
         tuple[float | None, int]: Wall seconds over all its parts, None where
-        those of one are not known; exit status.
+        those of one are not known; exit status, :data:`STOPPED` if the
+        stretch was over before the run was.
     """
     if run.num_done == num_epochs:
         return seconds_so_far(run), 0
+    if stretch is not None and stretch.is_over:
+        return seconds_so_far(run), STOPPED
     command = [sys.executable, *training_words(run, options)]
-    return run_timed(run, command, threads=(os.cpu_count() or 1) // jobs)
+    threads = (os.cpu_count() or 1) // jobs
+    return run_timed(run, command, threads=threads, stretch=stretch)
 
 
 def training_words(run: Run, options: dict[str, Any]) -> list[str]:
@@ -192,23 +153,37 @@ def training_words(run: Run, options: dict[str, Any]) -> list[str]:
 
 
 def seconds_so_far(run: Run) -> float | None:
-    """Wall seconds of all parts of a run; None if one was killed with us."""
+    """Wall seconds of all parts of a run; None if those of one are lost."""
+    if not run.clock.is_file():
+        # What has a checkpoint was trained by another command.
+        return None if run.num_done else 0.0
     # Empty while a part runs, and for good if it never came to its end.
-    clock = run.folder / 'seconds.txt'
-    text = clock.read_text() if clock.is_file() else '0'
+    text = run.clock.read_text()
     return float(text) if text else None
 
 
+def peak_memory_of(run: Run) -> float | None:
+    """The most memory that a part of a run has taken, in GiB, if known."""
+    if not run.peak_memory.is_file():
+        return None
+    return float(run.peak_memory.read_text())
+
+
 def run_timed(
-    run: Run, command: list[str], *, threads: int
+    run: Run,
+    command: list[str],
+    *,
+    threads: int,
+    stretch: Stretch | None = None,
 ) -> tuple[float | None, int]:
-    """Run a part of a training, and note down its time, commit and output.
+    """Run a part of a training; note its time, memory, commit and output.
 
     Args:
         run (Run): Whose folder is written to.
         command (list[str]): That trains.
         threads (int): Of each process, where OMP_NUM_THREADS is not set; at
             least 1 is given.
+        stretch (Stretch, optional): When to stop it; never by default.
 
     Returns:
         tuple[float | None, int]: As :func:`train_one`.
@@ -217,30 +192,45 @@ def run_timed(
         RuntimeError: If another process still trains in that folder.
     """
     before = seconds_so_far(run)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with open(run.folder / 'lock', 'w') as lock, open(run.log, 'a') as log:
-        _take(lock, run)
-        replace_text(run.folder / 'seconds.txt', '')
+    with locked(run) as lock, open(run.log, 'a') as log:
+        replace_text(run.clock, '')
         commits = run.commit.read_text() if run.commit.is_file() else ''
         known = dict.fromkeys(
             [*commits.split(), commit_of_code() or NO_COMMIT]
         )
         replace_text(run.commit, ' '.join(known))
         start = time.perf_counter()
-        status = subprocess.run(
+        status, peak = watch(
             command,
+            stretch or Stretch(),
             stdout=log,
             stderr=subprocess.STDOUT,
             # Who has set the number of threads knows why.
             env={'OMP_NUM_THREADS': str(max(1, threads)), **os.environ},
             # It has the lock as long as it lives, also without this tool.
             pass_fds=[lock.fileno()],
-        ).returncode
+        )
+    if peak is not None:
+        peak = max(peak, peak_memory_of(run) or 0.0)
+        replace_text(run.peak_memory, f'{peak:.3f}')
     if before is None:
         return None, status
     seconds = before + time.perf_counter() - start
-    replace_text(run.folder / 'seconds.txt', f'{seconds:.1f}')
+    replace_text(run.clock, f'{seconds:.1f}')
     return seconds, status
+
+
+@contextmanager
+def locked(run: Run) -> Iterator[IO[str]]:
+    """Have the folder of a run for oneself; gives the file of the lock.
+
+    Raises:
+        RuntimeError: If another process still trains in that folder.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with open(run.folder / 'lock', 'w') as lock:
+        _take(lock, run)
+        yield lock
 
 
 def _take(lock: IO[str], run: Run) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from files import write_json
 from mmengine.config import Config
 from mmengine.runner import set_random_seed
 from scoring.inputs import split_labels
@@ -14,22 +17,27 @@ from torch import Tensor
 from mmisl.apis import STAGES, build_loader, init_model, loader_config
 from mmisl.engine import extract_features
 from mmisl.evaluation import knn_accuracy, linear_probe
-from mmisl.runs import read_scalars
 
-from .budget import knn_settings
+from .budget import as_text, knn_settings
+from .processes import Stretch
 from .runs import Run
 
+# Settings that scores without a training depend on.
+_BASELINE_SETTINGS = (
+    'model',
+    'data_preprocessor',
+    'gallery_dataloader',
+    'val_dataloader',
+    'val_evaluator',
+)
 UNTRAINED = 'untrained network'
 PIXELS = 'raw pixels'
 
 
 def score_run(run: Run, cfg: Config) -> dict[str, Any]:
-    """Scores of a run's last checkpoint, and what it mined."""
+    """Scores of a run's last checkpoint."""
     model = init_model(cfg, run.checkpoint)
-    return dict(
-        **score_model(model, cfg, run.seed),
-        **last_stage(run.folder),
-    )
+    return score_model(model, cfg, run.seed)
 
 
 def score_model(
@@ -57,17 +65,14 @@ def score_features(
     seed: int,
 ) -> dict[str, float]:
     """Scores of features by split and stage, in percent."""
-    scores: dict[str, float] = {}
-    for name, stage in (('knn', 'neck'), ('knn_backbone', 'backbone')):
-        accuracy = knn_accuracy(
-            feats['val'][stage],
-            feats['train'][stage],
-            query_labels=labels['val'],
-            gallery_labels=labels['train'],
-            topk=(1,),
-            **knn_settings(cfg),
+    scores = {
+        name: knn_score(
+            {split: stages[stage] for split, stages in feats.items()},
+            labels,
+            cfg,
         )
-        scores[name] = accuracy['top1']
+        for name, stage in (('knn', 'neck'), ('knn_backbone', 'backbone'))
+    }
     probe = linear_probe(
         feats['train']['backbone'],
         labels['train'],
@@ -83,42 +88,68 @@ def score_features(
     )
 
 
-def last_stage(folder: Path) -> dict[str, float]:
-    """Purity and NMI of what a run has mined last, if anything.
+def knn_score(
+    feats: dict[str, Tensor], labels: dict[str, Tensor], cfg: Config
+) -> float:
+    """Top-1 of weighted kNN on features by split, in percent."""
+    return knn_accuracy(
+        feats['val'],
+        feats['train'],
+        query_labels=labels['val'],
+        gallery_labels=labels['train'],
+        topk=(1,),
+        **knn_settings(cfg),
+    )['top1']
 
-    The purity is that of edges, or of clusters where those were found: the
-    table says so.
+
+def score_baselines(
+    cfg: Config, seeds: Sequence[int], folder: Path, stretch: Stretch
+) -> list[dict[str, Any]]:
+    """Rows of raw pixels, and of the encoder as each seed initialises it.
+
+    Args:
+        cfg (Config): Of a method.
+        seeds (Sequence[int]): At least one; raw pixels have the first.
+        folder (Path): Where each row is kept, so that it is made once.
+        stretch (Stretch): When it is over no other row is begun.
+
+    Returns:
+        list[dict]: The rows there are; of raw pixels kNN alone, as a linear
+        probe on them takes longer than a network does to train.
     """
-    records = []
-    for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        records += [r for r in read_scalars(path) if 'mining/round' in r]
-    if not records:
-        return {}
-    last = max(records, key=lambda record: record['mining/round'])
-    names = dict(purity='purity', cluster_purity='purity', nmi='nmi')
-    return {
-        name: last[f'mining/{logged}']
-        for logged, name in names.items()
-        if f'mining/{logged}' in last
-    }
+    depends_on = as_text({key: cfg.get(key) for key in _BASELINE_SETTINGS})
+    wanted: list[tuple[str, int, Callable[[Config, int], dict]]] = [
+        (PIXELS, seeds[0], score_pixels),
+        *((UNTRAINED, seed, score_untrained) for seed in seeds),
+    ]
+    rows = []
+    for name, seed, score in wanted:
+        path = folder / f'{name.replace(" ", "_")}_seed{seed}.json'
+        kept = json.loads(path.read_text()) if path.is_file() else {}
+        if kept.get('depends_on') != depends_on:
+            if stretch.is_over:
+                continue
+            row = dict(name=name, seed=seed, **score(cfg, seed))
+            kept = dict(depends_on=depends_on, row=row)
+            write_json(path, kept)
+        rows.append(kept['row'])
+    return rows
 
 
-def score_baselines(cfg: Config, seeds: list[int]) -> list[dict[str, Any]]:
-    """Raw pixels, and the encoder as it is initialised by each seed."""
-    rows: list[dict[str, Any]] = []
-    for seed in seeds:
-        set_random_seed(seed)
-        model = init_model(cfg)
-        rows.append(
-            dict(name=UNTRAINED, seed=seed, **score_model(model, cfg, seed))
-        )
+def score_untrained(cfg: Config, seed: int) -> dict[str, float]:
+    """Scores of the encoder as a seed initialises it."""
+    set_random_seed(seed)
+    return score_model(init_model(cfg), cfg, seed)
+
+
+def score_pixels(cfg: Config, seed: int) -> dict[str, float]:
+    """KNN accuracy of raw pixels, in percent, which no seed moves."""
     feats, labels = {}, {}
     for split in ('train', 'val'):
         _, dataset = build_loader(loader_config(cfg, split))
         images = [dataset[i]['inputs'] for i in range(len(dataset))]
         # Centred at grey, so that cosines tell images apart.
-        pixels = torch.stack(images).flatten(1).float() - 127.5
-        feats[split] = dict(neck=pixels, backbone=pixels)
+        feats[split] = torch.stack(images).flatten(1).float() - 127.5
         labels[split] = split_labels(dataset)
-    scores = score_features(feats, labels, cfg, seeds[0])
-    return [dict(name=PIXELS, seed=seeds[0], **scores), *rows]
+    accuracy = knn_score(feats, labels, cfg)
+    return dict(knn=accuracy, knn_backbone=accuracy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmisl.registry import MODELS
 
 from .budget import as_text, schedule_of, short_type
+from .runs import Run
 
 # Model types by what they train before they have mined anything, and heads
 # whose loss is the same while there is no graph.
@@ -28,6 +29,8 @@ HEADS = dict(
     ContrastiveHead='MoCo',
     MoCoISLHead='MoCo',
 )
+# Below the folder of the method that trains it.
+FOLDER = 'first_round'
 # These can train one round alone; what clusters between rounds can not.
 ONE_ROUND = ('NPID', 'ISL', 'MoCo', 'MoCoISL')
 # Settings of a model that nothing depends on until something is mined, and
@@ -42,6 +45,37 @@ OF_RUN = (
     'train_dataloader',
     'load_from',
 )
+
+
+@dataclass(frozen=True)
+class FirstRound(Run):
+    """A first round that others go on from, trained with one seed.
+
+    Attributes:
+        num_epochs: Its length.
+        text: All that it depends on.
+    """
+
+    num_epochs: int
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Of the method that trains it."""
+        return f'first round of {self.config.stem}'
+
+    @property
+    def end(self) -> Path:
+        """The checkpoint of its last epoch."""
+        return self.folder / f'epoch_{self.num_epochs}.pth'
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Overrides of its config that leave all other rounds out."""
+        return {
+            'train_cfg.max_rounds': 1,
+            'train_cfg.encoder.first_epochs': self.num_epochs,
+        }
 
 
 @dataclass
@@ -75,10 +109,59 @@ class SharedRound:
             and memory_of(cfg) == self.memory
         ]
 
+    def trainer(self, work_dir: Path) -> Path:
+        """The member that trains it, by the config's path.
+
+        The first that can; one that has done so in this folder comes before.
+        """
+        begun = [
+            path
+            for path in self.able
+            if (work_dir / path.stem / FOLDER).is_dir()
+        ]
+        return (begun or self.able)[0]
+
+    def describe(self, work_dir: Path) -> str:
+        """A line for the terminal."""
+        names = [path.stem for path in self.members]
+        return (
+            f'first round of {self.num_epochs} epochs, trained once a seed by '
+            f'{self.trainer(work_dir).stem}, shared by {", ".join(names)}'
+        )
+
     def admits(self, text: str, memory: str | None) -> bool:
         """Whether another method trains the same; a bank may be missing."""
         banks = {self.memory, memory} - {None}
         return text == self.text and len(banks) < 2
+
+
+def plan_first_rounds(
+    shared: Sequence[SharedRound], runs: Sequence[Run], work_dir: Path
+) -> dict[Run, FirstRound]:
+    """Which run goes on from which first round.
+
+    Args:
+        shared (Sequence[SharedRound]): What methods have in common.
+        runs (Sequence[Run]): Of these methods and others.
+        work_dir (Path): Of all runs.
+
+    Returns:
+        dict[Run, FirstRound]: Of runs that share theirs with others, of the
+        same seed.
+    """
+    return {
+        run: FirstRound(
+            config=trainer,
+            seed=run.seed,
+            folder=work_dir / trainer.stem / FOLDER / f'seed{run.seed}',
+            num_epochs=group.num_epochs,
+            text=as_text([group.num_epochs, group.text, group.memory]),
+        )
+        for group in shared
+        for trainer in [group.trainer(work_dir)]
+        for run in runs
+        if run.config in group.members
+    }
 
 
 def shared_rounds(configs: Mapping[Path, Config]) -> list[SharedRound]:

@@ -40,7 +40,7 @@ def describe_results(
     cfg = next(iter(configs.values()))
     budget = Budget.of(cfg)
     views = {path.stem: num_views(c) for path, c in configs.items()}
-    commits = sorted({r['commit'] for r in results if 'commit' in r})
+    commits = sorted({c for r in results for c in r.get('commit', '').split()})
     return (
         f'{make_table(results, views)}\nMean and standard deviation over the '
         f'seeds, in percent. {budget.epochs} epochs, batches of '
@@ -84,7 +84,8 @@ def make_table(results: list[dict[str, Any]], views: dict[str, int]) -> str:
             str(views.get(name, '-')),
             cell('knn'),
             cell('knn_backbone'),
-            cell('linear') + ('' if all(r['converged'] for r in own) else '*'),
+            cell('linear')
+            + ('' if all(r.get('converged', True) for r in own) else '*'),
             cell('purity', 100),
             cell('nmi', 100),
             cell('seconds', 1 / 60),

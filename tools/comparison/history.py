@@ -1,0 +1,188 @@
+"""What a run has left in its folder, and its first round in another."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from mmisl.runs import merge_scalars, read_run
+from mmisl.runs.scalars import epoch_of
+
+from .runs import Run, peak_memory_of, seconds_so_far
+from .sharing import FirstRound
+
+# Of the last mining: purity of edges, or of clusters where those were found.
+LAST_STAGE = dict(purity='purity', cluster_purity='purity', nmi='nmi')
+# Logged when a stage ends, see mmisl.StageTimesHook.
+_STAGE, _SECONDS = 'stage/', '_seconds'
+
+
+def describe_run(
+    run: Run, first: FirstRound | None, *, batch_size: int
+) -> dict[str, Any]:
+    """What is known of a run that is finished and scored.
+
+    Args:
+        run (Run): The run.
+        first (FirstRound, optional): That it may have gone on from.
+        batch_size (int): Images of an iteration.
+
+    Returns:
+        dict[str, Any]: Name, seed and commits; scores; purity of the last
+        mining; seconds and memory; curves. What is not known is left out.
+    """
+    own = read_run(run.folder).scalars
+    parts: list[Run] = [run]
+    records = own
+    if first is not None and is_branched(own, first.num_epochs):
+        parts = [first, run]
+        shared = [
+            record
+            for record in read_run(first.folder).scalars
+            if epoch_of(record) <= first.num_epochs
+        ]
+        records = merge_scalars([shared, own])
+    return dict(
+        json.loads(run.result.read_text()),
+        commit=' '.join(
+            dict.fromkeys(c for part in parts for c in commits_of(part))
+        ),
+        **last_stage(records),
+        **costs(parts),
+        **speed(records, batch_size),
+        stages=stage_seconds(records),
+        curves=curves(records),
+        rounds=mining_rounds(records),
+    )
+
+
+def is_branched(own: Sequence[dict], num_epochs: int) -> bool:
+    """Whether a run has trained none of its first epochs by itself.
+
+    Args:
+        own (Sequence[dict]): What it has logged.
+        num_epochs (int): Of the first round.
+    """
+    return not any(
+        epoch_of(record) <= num_epochs
+        for record in own
+        if 'epoch' in record or f'{_STAGE}encoder{_SECONDS}' in record
+    )
+
+
+def commits_of(run: Run) -> list[str]:
+    """Commits of the code that trained it, the earliest first."""
+    noted = run.commit.read_text().split() if run.commit.is_file() else []
+    logged = [
+        json.loads(path.read_text()).get('commit')
+        for path in sorted(run.folder.glob('*/run.json'))
+    ]
+    return [*dict.fromkeys([*noted, *filter(None, logged)])]
+
+
+def last_stage(records: Sequence[dict]) -> dict[str, float]:
+    """Purity and NMI of what a run has mined last, if anything.
+
+    The purity is that of edges, or of clusters where those were found: the
+    table says so.
+    """
+    mined = [record for record in records if 'mining/round' in record]
+    if not mined:
+        return {}
+    last = max(mined, key=lambda record: record['mining/round'])
+    return {
+        name: last[f'mining/{logged}']
+        for logged, name in LAST_STAGE.items()
+        if f'mining/{logged}' in last
+    }
+
+
+def costs(parts: Sequence[Run]) -> dict[str, float]:
+    """Wall time and memory.
+
+    Args:
+        parts (Sequence[Run]): A run, behind its first round if that is
+            another one's.
+    """
+    found: dict[str, float] = {}
+    seconds = [seconds_so_far(part) for part in parts]
+    known = [value for value in seconds if value is not None]
+    if len(known) == len(parts):
+        found['seconds'] = round(sum(known), 1)
+        if len(parts) > 1:
+            found['shared_seconds'] = round(known[0], 1)
+    peaks = [peak for part in parts if (peak := peak_memory_of(part))]
+    if len(peaks) == len(parts):
+        found['peak_memory_gib'] = max(peaks)
+    return found
+
+
+def speed(records: Sequence[dict], batch_size: int) -> dict[str, float]:
+    """Images a second in training, the median of what was logged."""
+    seconds = [
+        record['time']
+        for record in records
+        if 'epoch' in record and 'time' in record
+    ]
+    if not seconds:
+        return {}
+    median = statistics.median(seconds)
+    return dict(images_per_second=round(batch_size / median, 1))
+
+
+def stage_seconds(records: Sequence[dict]) -> dict[str, float]:
+    """Wall seconds of encoder, validation, extraction and mining, summed."""
+    totals: dict[str, float] = {}
+    for record in records:
+        for key, value in record.items():
+            if key.startswith(_STAGE) and key.endswith(_SECONDS):
+                name = key.removeprefix(_STAGE).removesuffix(_SECONDS)
+                totals[name] = totals.get(name, 0.0) + value
+    return {name: round(value, 1) for name, value in totals.items()}
+
+
+def curves(records: Sequence[dict]) -> dict[str, list[list[float]]]:
+    """KNN accuracy of each validation, as pairs of epoch and value."""
+    found: dict[str, list[list[float]]] = {}
+    for record in records:
+        for key, value in record.items():
+            if key.startswith('knn/'):
+                found.setdefault(key, []).append([record['step'], value])
+    return found
+
+
+def mining_rounds(records: Sequence[dict]) -> list[dict[str, float]]:
+    """What each mining has logged, by round.
+
+    ``edges`` are all that hold, and ``requested`` those that would hold had
+    the last mining found all that it was asked for. Where samples are
+    clustered there are ``cluster_purity`` and ``nmi`` instead.
+    """
+    mined = [record for record in records if 'mining/round' in record]
+    return [_mining_round(record) for record in mined]
+
+
+def _mining_round(record: dict) -> dict[str, float]:
+    logged = {
+        key.removeprefix('mining/'): value
+        for key, value in record.items()
+        if key.startswith('mining/')
+    }
+    found = dict(round=logged['round'], epoch=record['step'])
+    if 'num_edges' in logged:
+        missing = logged['edges_requested'] - logged['edges_accepted']
+        found['edges'] = logged['num_edges']
+        found['requested'] = logged['num_edges'] + missing
+    for name in (
+        'purity',
+        'estimated_purity',
+        'max_degree',
+        'coverage',
+        'cluster_purity',
+        'nmi',
+    ):
+        if name in logged:
+            found[name] = logged[name]
+    return found
