@@ -49,15 +49,33 @@ def compare(run_tool, configs, work_dir, *args, **kwargs):
     )  # fmt: skip
 
 
+SHARED = '--share-first-round'
+
+
 @pytest.fixture(scope='module')
 def compared(tiny, run_tool, configs):
-    """Work dir and page of a finished comparison."""
+    """Work dir and page of a finished comparison, and what it printed.
+
+    The first round of seed 3 was trained by hand.
+    """
     work_dir, out = tiny / 'compare', tiny / 'results.md'
+    done = run_tool(
+        'train.py', configs[0], '--work-dir', first_round(work_dir, 3),
+        '--cfg-options', 'train_cfg.max_rounds=1', 'randomness.seed=3',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    by_hand = times_of(work_dir)
     out.write_text(f'before\n{BEGIN}old\n{END}after\n')
-    args = ('--jobs', '2', '--out', out)
+    args = ('--jobs', '2', '--out', out, SHARED)
+    args += ('--save', work_dir / 'saved.json', '--title', 'Noise')
     done = compare(run_tool, configs, work_dir, *args, fresh=True)
     assert done.returncode == 0, done.stderr
-    return work_dir, out.read_text()
+    assert len(by_hand) == 1 and by_hand.items() <= times_of(work_dir).items()
+    return work_dir, out.read_text(), done.stdout
+
+
+def first_round(work_dir, seed):
+    return work_dir / 'tiny' / 'first_round' / f'seed{seed}'
 
 
 def cells_of(text):
@@ -70,7 +88,7 @@ def cells_of(text):
 
 
 def test_compare__all_methods_and_seeds_in_one_table(compared):
-    work_dir, text = compared
+    work_dir, text, _ = compared
     assert text.startswith(f'before\n{BEGIN}| method')
     assert text.endswith(f'{END}after\n')
     assert 'tools/compare_methods.py' in text and '--seeds 3 5' in text
@@ -99,7 +117,7 @@ def times_of(work_dir):
 
 
 def test_compare__finished_runs_are_kept(run_tool, configs, compared):
-    work_dir, _ = compared
+    work_dir, *_ = compared
     written = times_of(work_dir)
     # One run lost its scores: it is scored once more, not trained.
     lost = work_dir / 'npid' / 'seed5' / 'result.json'
@@ -107,7 +125,7 @@ def test_compare__finished_runs_are_kept(run_tool, configs, compared):
     lost.unlink()
     # A part of it was killed together with the tool.
     (work_dir / 'npid' / 'seed5' / 'seconds.txt').write_text('')
-    done = compare(run_tool, configs, work_dir)
+    done = compare(run_tool, configs, work_dir, SHARED)
     assert done.returncode == 0, done.stderr
     again = json.loads(lost.read_text())
     assert (
@@ -116,6 +134,66 @@ def test_compare__finished_runs_are_kept(run_tool, configs, compared):
     assert written == {
         p: p.stat().st_mtime_ns for p in work_dir.rglob('*.pth')
     }
+
+
+def test_compare__a_shared_first_round(compared):
+    work_dir, _, printed = compared
+    assert printed.startswith(
+        'first round of 1 epochs, trained once a seed by tiny, shared by '
+        'tiny, npid\n'
+    )
+    saved = json.loads((work_dir / 'saved.json').read_text())
+    assert (saved['kind'], saved['title']) == ('methods', 'Noise')
+    assert SHARED in saved['command'] and '--title Noise' in saved['command']
+    assert saved['budget'] == dict(
+        images=22, test_images=9, epochs=2, batch_size=8,
+        knn=dict(k=5, temperature=0.1),
+    )  # fmt: skip
+    runs = {(run['name'], run['seed']): run for run in saved['runs']}
+    assert len(runs) == 7
+    for name, num_minings in (('tiny', 1), ('npid', 0)):
+        by_hand, run = runs[name, 3], runs[name, 5]
+        # Nobody knows how long the one by hand took.
+        assert 'seconds' not in by_hand
+        assert 0 < run['shared_seconds'] < run['seconds']
+        assert len(run['rounds']) == num_minings
+        assert len(run['curves']['knn/bank_top1']) == 2
+        assert run['stages']['encoder'] > 0 and run['peak_memory_gib'] > 0.1
+    (mined,) = runs['tiny', 5]['rounds']
+    assert (mined['round'], mined['epoch']) == (0, 1)
+    assert 0 < mined['pixel_distance'] < 1 and 'control_purity' in mined
+    # A run without a training has nothing but scores.
+    assert set(runs['raw pixels', 3]) == {
+        'name', 'seed', 'knn', 'knn_backbone',
+    }  # fmt: skip
+
+
+def test_compare__no_time_at_all(run_tool, configs, tmp_path):
+    work_dir, out = tmp_path / 'work', tmp_path / 'results.md'
+    args = ('--minutes', '0', SHARED, '--out', out)
+    done = compare(run_tool, configs, work_dir, *args)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == (
+        'stopped after 0 minutes: 0 of 4 runs and 0 of 3 baselines are '
+        'finished; the same command goes on'
+    )
+    assert not out.exists() and not times_of(work_dir)
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (('--minutes', '-1'), '--minutes (-1) must not be negative'),
+        (('--jobs', '0'), '--jobs (0) must be at least 1'),
+        (('--title', 'x'), '--title names the numbers of a file'),
+        (('--seeds', '3', '3'), '--seeds must differ, got 3 3'),
+    ],
+)
+def test_compare__bad_arguments(run_tool, configs, tmp_path, args, message):
+    done = compare(run_tool, configs, tmp_path / 'work', *args)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'error: {message}')
+    assert done.stderr.count('\n') == 1 and not (tmp_path / 'work').exists()
 
 
 def test_compare__a_changed_config_is_refused(run_tool, configs, compared):
@@ -182,6 +260,21 @@ def test_read_configs__budgets_must_agree(
         budget.read_configs([configs[0], other], {})
 
 
+def test_read_configs__the_same_images_and_weights(tiny, configs, monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    budget = importlib.import_module('comparison.budget')
+    other = tiny / 'other.py'
+    other.write_text(
+        "_base_ = 'tiny.py'\n"
+        "train_dataloader = dict(dataset=dict(type='mmisl.ResidentDataset', "
+        "device='cpu', dataset=dict(pipeline=_base_.test_pipeline)))\n"
+        "norm = dict(type='mmisl.SplitBN', num_splits=2)\n"
+        'model = dict(backbone=dict(norm_cfg=norm))\n'
+    )
+    found = budget.read_configs([configs[0], other], {})
+    assert list(found) == [configs[0], other]
+
+
 @pytest.fixture
 def parts(monkeypatch):
     monkeypatch.syspath_prepend(TOOLS)
@@ -214,3 +307,10 @@ def test_num_views__of_nested_data_sets(parts):
         parts.num_views(Config(dict(train_dataloader=dict(dataset=dataset))))
         == 1
     )
+
+
+def test_num_views__of_a_preprocessor(parts):
+    cfg = Config(dict(data_preprocessor=dict(type='AugmentingPreprocessor')))
+    assert parts.num_views(cfg) == 1
+    cfg.data_preprocessor.num_views = 3
+    assert parts.num_views(cfg) == 3

@@ -1,0 +1,282 @@
+"""How runs are watched, described and measured, without training any."""
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from mmisl.structures import MiningSnapshot, ScoredEdges, snapshot_path
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return lambda name: importlib.import_module(f'comparison.{name}')
+
+
+def test_watch__to_the_end(parts, tmp_path):
+    watch, stretch = parts('processes').watch, parts('processes').Stretch
+    # 128 MiB are held for longer than it takes to look.
+    code = 'import time; x = bytearray(b"1" * 2**26) * 2; time.sleep(1); 1 / 0'
+    with open(tmp_path / 'log', 'w') as log:
+        status, peak = watch(
+            [sys.executable, '-S', '-c', code], stretch(), stderr=log
+        )
+    assert status == 1
+    assert 'ZeroDivisionError' in (tmp_path / 'log').read_text()
+    # The process of this test is larger, and is not counted.
+    assert 0.125 < peak < 0.3
+
+
+class UntilReady:
+    """A stretch that is over when a process says that it has begun."""
+
+    def __init__(self, path):
+        self.path = path
+
+    @property
+    def is_over(self):
+        return self.path.exists()
+
+
+@pytest.mark.parametrize(
+    'on_term, is_stopped',
+    [
+        ('signal.SIG_DFL', True),
+        ('signal.SIG_IGN', True),
+        # It came to its end while it was being stopped.
+        ('lambda *_: sys.exit(0)', False),
+    ],
+)
+def test_watch__stops_when_the_stretch_is_over(
+    parts, monkeypatch, tmp_path, on_term, is_stopped
+):
+    processes = parts('processes')
+    monkeypatch.setattr(processes, '_SECONDS_TO_END', 1.0)
+    ready = tmp_path / 'ready'
+    code = (
+        f'import signal, sys, time; signal.signal(signal.SIGTERM, {on_term}); '
+        f'open({str(ready)!r}, "w").close(); time.sleep(100)'
+    )
+    begin = time.monotonic()
+    status, _ = processes.watch(
+        [sys.executable, '-S', '-c', code], UntilReady(ready)
+    )
+    assert status == (processes.STOPPED if is_stopped else 0)
+    assert time.monotonic() - begin < 60
+
+
+def test_train_one__does_not_begin_when_time_is_over(parts, tmp_path):
+    runs, processes = parts('runs'), parts('processes')
+    run = runs.Run(Path('c.py'), 3, tmp_path / 'run')
+    seconds, status = runs.train_one(
+        run, 2, options={}, jobs=1, stretch=processes.Stretch(0)
+    )
+    assert (seconds, status) == (0.0, processes.STOPPED)
+    assert not run.folder.exists()
+
+
+def test_run_timed__a_stopped_part_counts(parts, tmp_path):
+    runs, processes = parts('runs'), parts('processes')
+    run = runs.Run(Path('c.py'), 3, tmp_path)
+    command = [sys.executable, '-S', '-c', 'import time; time.sleep(60)']
+    first, status = runs.run_timed(
+        run, command, threads=1, stretch=processes.Stretch(1 / 60)
+    )
+    assert status == processes.STOPPED and 0 < first < 30
+    assert float(run.clock.read_text()) == pytest.approx(first, abs=0.06)
+    assert run.peak_memory.is_file()
+    run.clock.write_text('20.0')
+    run.peak_memory.write_text('7.5')
+    second, status = runs.run_timed(run, [*command[:3], ''], threads=1)
+    assert status == 0 and second > 20
+    # The largest of all parts.
+    assert runs.peak_memory_of(run) == 7.5
+
+
+def test_seconds_so_far__of_a_run_that_others_trained(parts, tmp_path):
+    runs = parts('runs')
+    run = runs.Run(Path('c.py'), 3, tmp_path)
+    assert runs.seconds_so_far(run) == 0.0
+    (tmp_path / 'last_checkpoint').write_text(f'{tmp_path}/epoch_2.pth')
+    assert runs.seconds_so_far(run) is None
+
+
+def test_trainer__one_that_has_begun_comes_first(parts, tmp_path):
+    sharing, runs = parts('sharing'), parts('runs')
+    cfg = Config(
+        dict(
+            model=dict(type='NPID', memory=dict(type='MemoryBank')),
+            train_cfg=dict(max_rounds=1, encoder=dict(max_epochs=3)),
+        )
+    )
+    paths = [Path('c/npid.py'), Path('c/isl.py')]
+    group = sharing.SharedRound('text', sharing.memory_of(cfg))
+    group.members.update(dict.fromkeys(paths, cfg))
+    assert group.trainer(tmp_path) == paths[0]
+    (tmp_path / 'isl' / 'first_round').mkdir(parents=True)
+    wanted = [runs.Run(path, 4, tmp_path / path.stem) for path in paths]
+    plan = sharing.plan_first_rounds([group], wanted, tmp_path)
+    assert list(plan) == wanted and plan[wanted[0]] == plan[wanted[1]]
+    first = plan[wanted[0]]
+    folder = tmp_path / 'isl' / 'first_round' / 'seed4'
+    assert (first.folder, first.seed) == (folder, 4)
+    assert first.end == folder / 'epoch_3.pth'
+    assert first.name == 'first round of isl'
+    assert group.describe(tmp_path) == (
+        'first round of 3 epochs, trained once a seed by isl, shared by npid, '
+        'isl'
+    )
+
+
+# A first round of 2 epochs and what it was branched into: one more of each.
+FIRST = [
+    {'epoch': 1, 'iter': 4, 'step': 4, 'time': 0.5},
+    {'stage/encoder_seconds': 3.0, 'step': 1},
+    {'epoch': 2, 'iter': 8, 'step': 8, 'time': 0.25},
+    {'stage/encoder_seconds': 5.0, 'step': 2},
+    {'knn/bank_top1': 20.0, 'step': 2},
+    # It went on for longer than the others need.
+    {'epoch': 3, 'iter': 12, 'step': 12, 'time': 9.0},
+]
+OWN = [
+    {'knn/bank_top1': 21.0, 'step': 2},
+    {'stage/mining_seconds': 2.0, 'step': 2},
+    {
+        'mining/round': 0, 'step': 2, 'mining/num_edges': 3,
+        'mining/edges_requested': 5, 'mining/edges_accepted': 3,
+        'mining/purity': 0.5, 'mining/gan_gap': 0.1,
+    },
+    {'epoch': 3, 'iter': 12, 'step': 12, 'time': 0.125},
+    {'stage/encoder_seconds': 4.0, 'step': 3},
+    {'knn/bank_top1': 30.0, 'step': 3},
+]  # fmt: skip
+
+
+def write_run(run, records, *, commit, seconds=None):
+    logs = run.folder / '20260101_000000'
+    (logs / 'vis_data').mkdir(parents=True)
+    (logs / 'vis_data' / 'scalars.json').write_text(
+        ''.join(json.dumps(record) + '\n' for record in records)
+    )
+    (logs / 'run.json').write_text(json.dumps(dict(commit=commit)))
+    if seconds is not None:
+        run.clock.write_text(str(seconds))
+
+
+@pytest.fixture
+def branched(parts, tmp_path):
+    """A run and the first round that it goes on from."""
+    run = parts('runs').Run(Path('c/isl.py'), 3, tmp_path / 'isl' / 'seed3')
+    first = parts('sharing').FirstRound(
+        Path('c/npid.py'), 3, tmp_path / 'first', num_epochs=2, text=''
+    )
+    write_run(first, FIRST, commit='aaa', seconds=8.5)
+    write_run(run, OWN, commit='bbb', seconds=6.25)
+    first.peak_memory.write_text('2.5')
+    run.peak_memory.write_text('1.5')
+    scores = dict(name='isl', seed=3, knn=30.0, linear=40.0, converged=True)
+    run.result.write_text(json.dumps(scores))
+    return run, first
+
+
+def test_describe_run__has_its_first_round(parts, branched):
+    described = parts('history').describe_run(*branched, batch_size=8)
+    assert described == dict(
+        name='isl', seed=3, knn=30.0, linear=40.0, converged=True,
+        commit='aaa bbb', purity=0.5,
+        seconds=14.8, shared_seconds=8.5, peak_memory_gib=2.5,
+        # The median of 0.5, 0.25 and 0.125 s for 8 images.
+        images_per_second=32.0,
+        stages=dict(encoder=12.0, mining=2.0),
+        # What it validated again stands once.
+        curves={'knn/bank_top1': [[2, 21.0], [3, 30.0]]},
+        rounds=[dict(round=0, epoch=2, edges=3, requested=5, purity=0.5)],
+    )  # fmt: skip
+
+
+def test_describe_run__a_run_of_its_own(parts, branched):
+    run, first = branched
+    own = run.folder / '20250101_000000' / 'vis_data' / 'scalars.json'
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps(FIRST[0]))
+    described = parts('history').describe_run(run, first, batch_size=8)
+    assert described['seconds'] == 6.2 and 'shared_seconds' not in described
+    assert described['commit'] == 'bbb'
+    assert described['stages'] == dict(encoder=4.0, mining=2.0)
+
+
+def test_describe_run__leaves_out_what_is_lost(parts, branched):
+    run, first = branched
+    first.clock.write_text('')
+    run.peak_memory.unlink()
+    described = parts('history').describe_run(run, first, batch_size=8)
+    assert not {'seconds', 'shared_seconds', 'peak_memory_gib'} & set(
+        described
+    )
+
+
+def test_edge_meter__edges_and_control(parts, tiny, tmp_path):
+    cfg = Config.fromfile(tiny / 'tiny.py')
+    meter = parts('edge_meter').EdgeMeter(cfg, tmp_path)
+    assert meter.num_images == 22
+
+    def edges(*pairs):
+        src, dst = np.array(pairs, dtype=np.int32).T
+        ones = np.ones(len(pairs), dtype=np.float32)
+        return ScoredEdges(
+            num_samples=22,
+            src=src,
+            dst=dst,
+            score=ones,
+            cosine=ones,
+            added=np.zeros(len(pairs), dtype=np.uint16),
+            directed=False,
+        )
+
+    MiningSnapshot(
+        round=1,
+        epoch=5,
+        method='ISL',
+        miner='KNNMiner',
+        # Images 0 to 7 are of class 0, 8 to 14 of class 1, others of class 2.
+        edges=edges((0, 1), (0, 8), (0, 9), (8, 9)),
+        control=edges((0, 1), (20, 21)),
+    ).save(snapshot_path(tmp_path, 1))
+    rounds = meter.complete([dict(round=0, edges=7), dict(round=1)], tmp_path)
+    assert rounds[0] == dict(round=0, edges=7)
+    found = rounds[1]
+    assert (found['purity'], found['control_purity']) == (0.5, 1.0)
+    assert found['max_degree'] == 3
+    assert found['coverage'] == pytest.approx(4 / 22)
+    # Uniform noise: the square root of twice a variance of 1 / 12.
+    for name in ('pixel_distance', 'control_pixel_distance'):
+        assert found[name] == pytest.approx((1 / 6) ** 0.5, abs=0.05)
+
+
+def test_edge_meter__of_other_images(parts, tiny, tmp_path):
+    none = np.zeros(0, dtype=np.int32)
+    nothing = ScoredEdges(
+        num_samples=21,
+        src=none,
+        dst=none,
+        score=none.astype(np.float32),
+        cosine=none.astype(np.float32),
+        added=none.astype(np.uint16),
+        directed=False,
+    )
+    MiningSnapshot(0, 1, 'ISL', 'KNNMiner', nothing, None).save(
+        snapshot_path(tmp_path, 0)
+    )
+    meter = parts('edge_meter').EdgeMeter(
+        Config.fromfile(tiny / 'tiny.py'), tmp_path
+    )
+    with pytest.raises(ValueError, match='has mined 21 images, but .* 22'):
+        meter.complete([dict(round=0)], tmp_path)
