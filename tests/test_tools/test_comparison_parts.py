@@ -115,6 +115,7 @@ def test_trainer__one_that_has_begun_comes_first(parts, tmp_path):
         dict(
             model=dict(type='NPID', memory=dict(type='MemoryBank')),
             train_cfg=dict(max_rounds=1, encoder=dict(max_epochs=3)),
+            param_scheduler=[dict(end=2), dict(T_max=3)],
         )
     )
     paths = [Path('c/npid.py'), Path('c/isl.py')]
@@ -130,6 +131,12 @@ def test_trainer__one_that_has_begun_comes_first(parts, tmp_path):
     assert (first.folder, first.seed) == (folder, 4)
     assert first.end == folder / 'epoch_3.pth'
     assert first.name == 'first round of isl'
+    # A schedule that names no end has that of the whole run.
+    assert first.options == {
+        'train_cfg.max_rounds': 1,
+        'train_cfg.encoder.first_epochs': 3,
+        'param_scheduler.1.end': 3,
+    }
     assert group.describe(tmp_path) == (
         'first round of 3 epochs, trained once a seed by isl, shared by npid, '
         'isl'
@@ -176,7 +183,12 @@ def branched(parts, tmp_path):
     """A run and the first round that it goes on from."""
     run = parts('runs').Run(Path('c/isl.py'), 3, tmp_path / 'isl' / 'seed3')
     first = parts('sharing').FirstRound(
-        Path('c/npid.py'), 3, tmp_path / 'first', num_epochs=2, text=''
+        Path('c/npid.py'),
+        3,
+        tmp_path / 'first',
+        num_epochs=2,
+        text='',
+        schedule_ends=(),
     )
     write_run(first, FIRST, commit='aaa', seconds=8.5)
     write_run(run, OWN, commit='bbb', seconds=6.25)

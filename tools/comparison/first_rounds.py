@@ -23,6 +23,7 @@ from mmisl.registry import MODELS
 from mmisl.weights import read_checkpoint
 
 from .budget import schedule_of
+from .schedules import check_same, settings_after
 
 # What the first round leaves as it was built; all else must be handed on.
 UNTOUCHED = ('miner.', 'graph.', 'clusters.')
@@ -45,7 +46,8 @@ def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:
 
     Raises:
         ConfigError: If the checkpoint is of another seed or not of the first
-            round, or lacks what the method has trained by then.
+            round, was trained with another schedule, or lacks what the method
+            has trained by then.
     """
     checkpoint = read_checkpoint(origin)
     meta, hub = checkpoint['meta'], checkpoint['message_hub']
@@ -63,6 +65,10 @@ def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:
         )
     model = build_model(cfg, checkpoint, seed)
     state = _model_state(cfg, model, checkpoint['state_dict'], origin)
+    groups, schedulers = settings_after(
+        cfg, model, epoch=epoch, iteration=meta['iter']
+    )
+    check_same(checkpoint['param_schedulers'], schedulers, origin)
     target = folder.resolve() / f'epoch_{epoch}.pth'
     for key in [key for key in hub['resumed_keys'] if _is_foreign(key)]:
         for part in hub.values():
@@ -76,7 +82,10 @@ def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:
         **checkpoint,
         'meta': {**meta, 'cfg': cfg.pretty_text},
         'state_dict': state,
-        'optimizer': _optimizer_state(model, checkpoint['optimizer']),
+        # It counts the parameters of a model in their order, in which those
+        # of a miner are the last and never moved.
+        'optimizer': {**checkpoint['optimizer'], 'param_groups': groups},
+        'param_schedulers': schedulers,
     }
     folder.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f'{target.name}.partial')
@@ -151,17 +160,3 @@ def _model_state(
         key: value if key.startswith(UNTOUCHED) else given[key]
         for key, value in built.items()
     }
-
-
-def _optimizer_state(
-    model: torch.nn.Module, given: dict[str, Any]
-) -> dict[str, Any]:
-    """The optimizer's, over the parameters of another model.
-
-    It counts the parameters of a model in their order, in which those of a
-    miner are the last, and knows nothing of these: they are not the
-    encoder's.
-    """
-    (group,) = given['param_groups']
-    number = len(list(model.parameters()))
-    return {**given, 'param_groups': [{**group, 'params': [*range(number)]}]}

@@ -13,6 +13,7 @@ from mmisl.registry import MODELS
 
 from .budget import as_text, schedule_of, short_type
 from .runs import Run
+from .schedules import end_overrides, schedulers_of
 
 # Model types by what they train before they have mined anything, and heads
 # whose loss is the same while there is no graph.
@@ -54,10 +55,12 @@ class FirstRound(Run):
     Attributes:
         num_epochs: Its length.
         text: All that it depends on.
+        schedule_ends: Overrides that let schedules end with the whole run.
     """
 
     num_epochs: int
     text: str
+    schedule_ends: tuple[tuple[str, int], ...]
 
     @property
     def name(self) -> str:
@@ -71,10 +74,14 @@ class FirstRound(Run):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Overrides of its config that leave all other rounds out."""
+        """Overrides of its config that leave all other rounds out.
+
+        The learning rate goes on as if they were there.
+        """
         return {
             'train_cfg.max_rounds': 1,
             'train_cfg.encoder.first_epochs': self.num_epochs,
+            **dict(self.schedule_ends),
         }
 
 
@@ -156,6 +163,7 @@ def plan_first_rounds(
             folder=work_dir / trainer.stem / FOLDER / f'seed{run.seed}',
             num_epochs=group.num_epochs,
             text=as_text([group.num_epochs, group.text, group.memory]),
+            schedule_ends=tuple(end_overrides(group.members[trainer]).items()),
         )
         for group in shared
         for trainer in [group.trainer(work_dir)]
@@ -191,9 +199,8 @@ def first_round_text(cfg: Config) -> str | None:
 
     Returns:
         str | None: None where the round cannot be shared: the method is no
-        known one, mines before it trains, or gives parameters of its
-        optimizer settings of their own, which are counted over the miner's,
-        too.
+        known one, mines before it trains, or has settings that are counted
+        over its miner's parameters too, or over the iterations of the run.
     """
     model = cfg.model.to_dict()
     engine = ENGINES.get(short_type(model))
@@ -203,11 +210,15 @@ def first_round_text(cfg: Config) -> str | None:
         or HEADS.get(short_type(head)) != engine
         or schedule_of(cfg).first_epochs < 1
         or cfg.optim_wrapper.get('paramwise_cfg')
+        or (cfg.get('auto_scale_lr') or {}).get('enable')
+        or any(_counts_iterations(each) for each in schedulers_of(cfg))
     ):
         return None
     settings = {key: cfg.get(key) for key in OF_RUN}
     settings.update(
         engine=engine,
+        # Schedules may end with the run.
+        total_epochs=schedule_of(cfg).total_epochs,
         # Classes differ in their defaults.
         temperature=temperature_of(head),
         model={
@@ -222,6 +233,11 @@ def first_round_text(cfg: Config) -> str | None:
         },
     )
     return as_text(settings)
+
+
+def _counts_iterations(settings: Mapping[str, Any]) -> bool:
+    """Whether a scheduler's end hangs on the iterations of a run."""
+    return 'end' not in settings and not settings.get('by_epoch', True)
 
 
 def warmup_head(model: dict[str, Any]) -> dict[str, Any]:

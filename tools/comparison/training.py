@@ -144,7 +144,11 @@ def _train_first_rounds(
     stretch: Stretch,
     bar: Bar,
 ) -> list[Run]:
-    """Train them; those that failed."""
+    """Train them; those that failed.
+
+    Raises:
+        RuntimeError: If one has gone on, and lost the checkpoint of its end.
+    """
     tasks = [
         Task(first, first.num_epochs, {**options, **first.options})
         for first in wanted
@@ -154,6 +158,12 @@ def _train_first_rounds(
         bar.advance()
         if status not in (0, STOPPED):
             failed.append(first)
+        elif status == 0 and not first.end.is_file():
+            raise RuntimeError(
+                f'{first.folder} stands after epoch {first.num_done} and has '
+                f'no {first.end.name} to go on from any more; remove that '
+                'folder, and it is trained anew'
+            )
     return failed
 
 
