@@ -17,6 +17,7 @@ from common import ConfigError
 from files import replace_text
 from mmengine.config import Config
 from mmengine.runner import set_random_seed
+from quiet_runs import quiet
 
 from mmisl.engine.loops import RoundSchedule, RoundState
 from mmisl.registry import MODELS
@@ -68,7 +69,8 @@ def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:
     groups, schedulers = settings_after(
         cfg, model, epoch=epoch, iteration=meta['iter']
     )
-    check_same(checkpoint['param_schedulers'], schedulers, origin)
+    # Nothing is written of schedulers where there are none.
+    check_same(checkpoint.get('param_schedulers', []), schedulers, origin)
     target = folder.resolve() / f'epoch_{epoch}.pth'
     for key in [key for key in hub['resumed_keys'] if _is_foreign(key)]:
         for part in hub.values():
@@ -85,8 +87,9 @@ def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:
         # It counts the parameters of a model in their order, in which those
         # of a miner are the last and never moved.
         'optimizer': {**checkpoint['optimizer'], 'param_groups': groups},
-        'param_schedulers': schedulers,
     }
+    if schedulers:
+        branched['param_schedulers'] = schedulers
     folder.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f'{target.name}.partial')
     torch.save(branched, partial)
@@ -111,7 +114,8 @@ def build_model(
     bank = checkpoint['state_dict'].get('memory.bank')
     if bank is not None:
         model.set_num_samples(len(bank))
-    model.init_weights()
+    with quiet():
+        model.init_weights()
     return model
 
 
