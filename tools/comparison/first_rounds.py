@@ -8,6 +8,7 @@ mining.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ import torch
 from common import ConfigError
 from files import replace_text
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import set_random_seed
-from quiet_runs import quiet
 
 from mmisl.engine.loops import RoundSchedule, RoundState
 from mmisl.registry import MODELS
@@ -114,8 +115,12 @@ def build_model(
     bank = checkpoint['state_dict'].get('memory.bank')
     if bank is not None:
         model.set_num_samples(len(bank))
-    with quiet():
-        model.init_weights()
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    # Two lines for every weight.
+    logger.setLevel(logging.WARNING)
+    model.init_weights()
+    logger.setLevel(level)
     return model
 
 
