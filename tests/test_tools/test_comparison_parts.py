@@ -149,7 +149,7 @@ FIRST = [
     {'stage/encoder_seconds': 3.0, 'step': 1},
     {'epoch': 2, 'iter': 8, 'step': 8, 'time': 0.25},
     {'stage/encoder_seconds': 5.0, 'step': 2},
-    {'knn/bank_top1': 20.0, 'step': 2},
+    {'knn/bank_top1': 20.0, 'knn/recomputed_top1': 25.0, 'step': 2},
     # It went on for longer than the others need.
     {'epoch': 3, 'iter': 12, 'step': 12, 'time': 9.0},
 ]
@@ -209,7 +209,10 @@ def test_describe_run__has_its_first_round(parts, branched):
         images_per_second=32.0,
         stages=dict(encoder=12.0, mining=2.0),
         # What it validated again stands once.
-        curves={'knn/bank_top1': [[2, 21.0], [3, 30.0]]},
+        curves={
+            'knn/bank_top1': [[2, 21.0], [3, 30.0]],
+            'knn/recomputed_top1': [[2, 25.0]],
+        },
         rounds=[dict(round=0, epoch=2, edges=3, requested=5, purity=0.5)],
     )  # fmt: skip
 

@@ -144,13 +144,19 @@ def stage_seconds(records: Sequence[dict]) -> dict[str, float]:
 
 
 def curves(records: Sequence[dict]) -> dict[str, list[list[float]]]:
-    """KNN accuracy of each validation, as pairs of epoch and value."""
-    found: dict[str, list[list[float]]] = {}
+    """KNN accuracy of each validation, as pairs of epoch and value.
+
+    A run validates once more where its first round has ended; that counts.
+    """
+    found: dict[str, dict[float, float]] = {}
     for record in records:
         for key, value in record.items():
             if key.startswith('knn/'):
-                found.setdefault(key, []).append([record['step'], value])
-    return found
+                found.setdefault(key, {})[record['step']] = value
+    return {
+        key: [[epoch, value] for epoch, value in by_epoch.items()]
+        for key, by_epoch in found.items()
+    }
 
 
 def mining_rounds(records: Sequence[dict]) -> list[dict[str, float]]:
