@@ -153,18 +153,18 @@ def _train_first_rounds(
         Task(first, first.num_epochs, {**options, **first.options})
         for first in wanted
     ]
-    failed = []
-    for first, status in train_many(tasks, jobs=jobs, stretch=stretch):
+    statuses = {}
+    for run, status in train_many(tasks, jobs=jobs, stretch=stretch):
         bar.advance()
-        if status not in (0, STOPPED):
-            failed.append(first)
-        elif status == 0 and not first.end.is_file():
+        statuses[run] = status
+    for first in wanted:
+        if statuses[first] == 0 and not first.end.is_file():
             raise RuntimeError(
                 f'{first.folder} stands after epoch {first.num_done} and has '
                 f'no {first.end.name} to go on from any more; remove that '
                 'folder, and it is trained anew'
             )
-    return failed
+    return [first for first in wanted if statuses[first] not in (0, STOPPED)]
 
 
 def _begin(
