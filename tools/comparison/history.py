@@ -183,7 +183,7 @@ def _mining_round(record: dict) -> dict[str, float]:
         found['requested'] = logged['num_edges'] + missing
     for name in (
         'purity',
-        'estimated_purity',
+        'replication',
         'max_degree',
         'coverage',
         'cluster_purity',
