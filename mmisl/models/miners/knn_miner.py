@@ -15,6 +15,8 @@ from .edge_selection import Candidates
 from .rows import Rows, Views, gather_rows, mean_view, own_chunks
 
 _CHUNK_ROWS = 2048
+# Of two lists' entries at a time, a byte each.
+_COMPARISONS = 2**26
 
 
 @MODELS.register_module()
@@ -119,8 +121,9 @@ def _count_shared(nearest: Tensor, src: Tensor, dst: Tensor) -> Tensor:
     """Size of the intersection of two samples' lists, (M,) int64."""
     # Rows that a search did not find are in no list, also not in two.
     other = nearest.masked_fill(nearest < 0, -2)
+    num_pairs = max(1, _COMPARISONS // nearest.shape[1] ** 2)
     parts = [
         (nearest[s].unsqueeze(2) == other[d].unsqueeze(1)).sum((1, 2))
-        for s, d in zip(src.split(65536), dst.split(65536))
+        for s, d in zip(src.split(num_pairs), dst.split(num_pairs))
     ]
     return torch.cat(parts)

@@ -199,3 +199,15 @@ def test_init__search_that_is_not_offered(miner, search):
     message = f'search must be one of auto, torch, faiss.*got {search!r}'
     with pytest.raises(ValueError, match=message):
         MODELS.build(dict(type=miner, search=search))
+
+
+def test_propose__lists_are_compared_part_by_part(monkeypatch):
+    """Long lists of many pairs would not fit into memory at once."""
+    feats = F.normalize(torch.randn(40, 5), dim=1)
+    miner = knn_miner.KNNMiner(3, ranking='shared_neighbors', num_shared=7)
+    graph = NeighborGraph(40)
+    whole, _ = miner.propose([], feats, graph, 0)
+    monkeypatch.setattr(knn_miner, '_COMPARISONS', 100)  # two pairs
+    parts, _ = miner.propose([], feats, graph, 0)
+    assert torch.equal(parts.score, whole.score)
+    assert len(whole.score.round().unique()) > 2
