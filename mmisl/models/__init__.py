@@ -33,7 +33,7 @@ from .heads import (
 )
 from .layers import SplitBatchNorm2d
 from .memories import KeyQueue, MemoryBank
-from .miners import EntropyMiner, GANMiner, KNNMiner
+from .miners import EntropyMiner, GANMiner, KNNMiner, LabelMiner
 from .necks import DeepClusterNeck, ISLNeck, MLPNeck, PoolingNeck
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     'PoolingNeck',
     'NPIDHead',
     'KeyQueue',
+    'LabelMiner',
     'MLPNeck',
     'MoCo',
     'MoCoISL',

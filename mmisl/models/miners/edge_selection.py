@@ -170,7 +170,7 @@ def _best_first(
     candidates: Candidates, graph: NeighborGraph, mutual: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Unique pairs ``src < dst`` that are no edges yet, by falling score."""
-    src, dst, score = _undirected(candidates, graph.num_samples, mutual)
+    src, dst, score = undirected(candidates, graph.num_samples, mutual)
     fresh = ~graph.contains(src, dst)
     src, dst, score = src[fresh], dst[fresh], score[fresh]
     # The pairs ascend by index, so a stable sort breaks ties that way.
@@ -178,7 +178,7 @@ def _best_first(
     return src[order], dst[order], score[order]
 
 
-def _undirected(
+def undirected(
     candidates: Candidates, num_samples: int, mutual: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Unique pairs ``src < dst``, ascending, each with its best score."""

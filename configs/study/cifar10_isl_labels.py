@@ -1,0 +1,24 @@
+"""The study, an instrument: ISL on pairs that labels chose, all of them right.
+
+Command: ``python tools/train.py configs/study/cifar10_isl_labels.py``; with
+the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
+to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+
+Not a method: what mining could give at most, with the neighbours per image of
+cifar10_isl_knn_dense.py. The labels come from ``python
+tools/extract_features.py configs/study/cifar10_npid.py untrained
+work_dirs/study/cifar10_labels.npz``.
+"""
+
+_base_ = 'cifar10_isl.py'
+
+model = dict(
+    miner=dict(
+        _delete_=True,
+        type='LabelMiner',
+        labels='work_dirs/study/cifar10_labels.npz',
+        purity=1.0,
+        max_degree=20,
+    )
+)
+train_cfg = dict(mining=dict(quota_per_round=2.0))

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmisl.models import LabelMiner
+from mmisl.structures import NeighborGraph
+
+NUM_SAMPLES, NUM_CLASSES = 90, 3
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """Classes, and the file that holds them."""
+    values = torch.arange(NUM_SAMPLES) % NUM_CLASSES
+    path = tmp_path / 'labels.npy'
+    np.save(path, values.numpy())
+    return values, path
+
+
+def make_views(num_samples=NUM_SAMPLES):
+    return F.normalize(torch.randn(2, num_samples, 4), dim=-1)
+
+
+def mine(miner, views, quota):
+    """Edges, best first, with their graph."""
+    graph = NeighborGraph(views.shape[1])
+    summary = miner.mine(views, views[0], graph, quota, seed=0)
+    return summary.accepted, graph
+
+
+@pytest.mark.parametrize('purity', [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize('quota', [0.5, 1.5])
+def test_mine__has_the_purity_at_any_quota(labels, purity, quota):
+    classes, path = labels
+    miner = LabelMiner(str(path), purity=purity, topk=20)
+    edges, graph = mine(miner, make_views(), quota)
+    right = (classes[edges.src] == classes[edges.dst]).sum()
+    assert graph.num_edges == int(quota * NUM_SAMPLES / 2)
+    # Clocks of two rates are at most one tick off.
+    assert abs(int(right) - purity * graph.num_edges) <= 1
+
+
+def test_mine__each_kind_is_the_nearest_of_it(labels):
+    """All pairs of one class by falling cosine, by hand."""
+    classes, path = labels
+    views = make_views()
+    mean = F.normalize(views.mean(0), dim=1)
+    cosine = (mean @ mean.T).triu(1)
+    cosine[classes.unsqueeze(0) != classes.unsqueeze(1)] = -2
+    cosine[torch.ones_like(cosine).tril().bool()] = -2
+    expected = cosine.flatten().topk(45).indices
+
+    edges, _ = mine(
+        LabelMiner(str(path), topk=NUM_SAMPLES - 1), views, quota=1.0
+    )
+
+    assert torch.equal(edges.src * NUM_SAMPLES + edges.dst, expected)
+
+
+def test_mine__proposes_nothing_of_a_kind_that_is_not_wanted(labels):
+    """20 nearest rows hold too few of one class for so many pairs."""
+    classes, path = labels
+    edges, graph = mine(LabelMiner(str(path), topk=4), make_views(), 30.0)
+    assert 0 < graph.num_edges < 30 * NUM_SAMPLES / 2
+    assert (classes[edges.src] == classes[edges.dst]).all()
+
+
+def test_mine__reads_the_file_of_extract_features(labels, tmp_path):
+    values, path = labels
+    archive = tmp_path / 'features.npz'
+    np.savez(archive, labels=values.numpy(), features=np.zeros((90, 2)))
+    views = make_views()
+    (one, _), (other, _) = (
+        mine(LabelMiner(str(file)), views, 1.0) for file in (path, archive)
+    )
+    assert torch.equal(one.src, other.src)
+    assert torch.equal(one.dst, other.dst)
+
+
+def test_mine__labels_of_another_set_are_refused(labels):
+    views = make_views(NUM_SAMPLES + 1)
+    with pytest.raises(ValueError, match=r'\(90,\).*has 91 samples'):
+        mine(LabelMiner(str(labels[1])), views, 1.0)
+
+
+@pytest.mark.parametrize('purity', [-0.1, 1.1])
+def test_init__purity_out_of_range(purity):
+    with pytest.raises(ValueError, match=f'purity must lie in.*got {purity}'):
+        LabelMiner('labels.npy', purity=purity)
