@@ -17,7 +17,10 @@ OVERRIDES = {
             sim_thr=-0.5,
             topk=5,
             num_draws=7,
-            training=dict(min_iters=4, max_iters=8, eval_interval=2),
+            spectral_norm=True,
+            training=dict(
+                min_iters=4, max_iters=8, eval_interval=2, loss='hinge'
+            ),
         ),
     },
     'train_cfg': dict(

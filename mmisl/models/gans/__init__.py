@@ -1,4 +1,10 @@
 from .adversarial_training import AdversarialTrainer, GANReport
+from .objectives import (
+    OBJECTIVES,
+    Objective,
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+)
 from .proxy_gan import AdamState, ProxyGAN
 from .triplet_gan import (
     ProxyGenerator,
@@ -9,13 +15,17 @@ from .triplet_gan import (
 from .triplets import TripletSampler
 
 __all__ = [
+    'OBJECTIVES',
     'AdamState',
     'AdversarialTrainer',
     'GANReport',
+    'Objective',
     'ProxyGAN',
     'ProxyGenerator',
     'TripletDiscriminator',
     'TripletSampler',
     'discriminator_loss',
     'generator_loss',
+    'hinge_discriminator_loss',
+    'hinge_generator_loss',
 ]

@@ -11,15 +11,12 @@ from typing import Any
 import torch
 from mmengine.dist import broadcast
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from mmisl.progress import Bar
 
-from .triplet_gan import (
-    ProxyGenerator,
-    TripletDiscriminator,
-    discriminator_loss,
-    generator_loss,
-)
+from .objectives import OBJECTIVES, Objective
+from .triplet_gan import ProxyGenerator, TripletDiscriminator
 
 Triplet = tuple[Tensor, Tensor, Tensor]
 
@@ -30,8 +27,9 @@ class GANReport:
 
     Attributes:
         iteration: Iterations of this stage.
-        generator_loss: L_G; 0.69 when the discriminator cannot tell.
-        discriminator_loss: L_D; 0.69 when it cannot tell.
+        generator_loss: L_G; when the discriminator cannot tell 0.69, with
+            the hinge 0.
+        discriminator_loss: L_D; when it cannot tell 0.69, with the hinge 1.
         gap: Mean score of true triplets minus that of triplets with a proxy,
             in [-1, 1]. Near 0 the two are balanced; near 1 the discriminator
             has won and the proxies mean nothing.
@@ -92,6 +90,10 @@ class AdversarialTrainer:
         max_iters (int): Iterations after which training ends in any case.
         eval_interval (int): Iterations between evaluations.
         patience (int): Evaluations without a better balance before the stop.
+        loss (str): ``'bce'``, cross entropy as released, or ``'hinge'``; see
+            :func:`hinge_discriminator_loss`. Either way the sigmoid of a
+            logit is the score, and 0.5 the border between true and proxy,
+            so thresholds and balance mean the same. Defaults to ``'bce'``.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -105,6 +107,7 @@ class AdversarialTrainer:
         max_iters: int = 20000,
         eval_interval: int = 200,
         patience: int = 10,
+        loss: str = 'bce',
     ) -> None:
         if not 0 < eval_interval <= min_iters <= max_iters:
             raise ValueError(
@@ -115,11 +118,14 @@ class AdversarialTrainer:
             raise ValueError(
                 f'need lr > 0 and patience >= 1, got {lr}, {patience}'
             )
+        if loss not in OBJECTIVES:
+            raise ValueError(f"loss must be 'bce' or 'hinge', got {loss!r}")
         self.lr = lr
         self.min_iters = min_iters
         self.max_iters = max_iters
         self.eval_interval = eval_interval
         self.patience = patience
+        self.objective = OBJECTIVES[loss]
 
     def adam(self, module: nn.Module) -> torch.optim.Adam:
         """Adam over the parameters of one network."""
@@ -161,13 +167,25 @@ class AdversarialTrainer:
         best_states: list[dict] = []
         with Bar('GAN', self.max_iters) as bar:
             for iteration in range(1, self.max_iters + 1):
-                take_step(generator, discriminator, optimizers, next(batches))
+                take_step(
+                    generator,
+                    discriminator,
+                    optimizers,
+                    next(batches),
+                    self.objective,
+                )
                 bar.advance()
                 is_last = iteration == self.max_iters
                 if iteration % self.eval_interval and not is_last:
                     continue
                 history.append(
-                    evaluate(generator, discriminator, held_out, iteration)
+                    evaluate(
+                        generator,
+                        discriminator,
+                        held_out,
+                        iteration,
+                        self.objective,
+                    )
                 )
                 on_report(history[-1])
                 bar.update(note=f'balance {history[-1].gap:+.3f}')
@@ -190,6 +208,7 @@ def take_step(
     discriminator: TripletDiscriminator,
     optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
     batch: Triplet,
+    objective: Objective,
 ) -> None:
     """One step of the discriminator, then one of the generator.
 
@@ -198,25 +217,30 @@ def take_step(
         discriminator (TripletDiscriminator): Changed in place.
         optimizers: Of the generator and of the discriminator.
         batch: Anchors, positives and negatives, (B, D) each.
+        objective (Objective): What they minimise.
     """
+    discriminator.train()
     optim_g, optim_d = optimizers
     anchor, positive, negative = batch
     proxy = generator(anchor, positive, negative)
 
     fixed = proxy.detach()
-    loss_d = discriminator_loss(
-        discriminator(anchor, positive, negative),
-        discriminator(anchor, positive, fixed),
-        discriminator(anchor, fixed, negative),
-    )
+    # The same spectral norms for all triplets of a loss.
+    with parametrize.cached():
+        loss_d = objective.discriminator(
+            discriminator(anchor, positive, negative),
+            discriminator(anchor, positive, fixed),
+            discriminator(anchor, fixed, negative),
+        )
     optim_d.zero_grad()
     loss_d.backward()
     optim_d.step()
 
-    loss_g = generator_loss(
-        discriminator(anchor, positive, proxy),
-        discriminator(anchor, proxy, negative),
-    )
+    with parametrize.cached():
+        loss_g = objective.generator(
+            discriminator(anchor, positive, proxy),
+            discriminator(anchor, proxy, negative),
+        )
     optim_g.zero_grad()
     loss_g.backward()
     optim_g.step()
@@ -228,12 +252,15 @@ def evaluate(
     discriminator: TripletDiscriminator,
     held_out: Triplet,
     iteration: int,
+    objective: Objective = OBJECTIVES['bce'],
 ) -> GANReport:
     """Measure the balance on held-out triplets; rank 0's on all ranks.
 
     Raises:
         RuntimeError: If a loss is not finite.
     """
+    # Looking changes no estimate of a spectral norm.
+    discriminator.eval()
     anchor, positive, negative = held_out
     proxy = generator(anchor, positive, negative)
     real = discriminator(anchor, positive, negative)
@@ -243,8 +270,8 @@ def evaluate(
     near = 0.5 * ((proxy * positive).sum(1) + (proxy * negative).sum(1))
     values = torch.stack(
         [
-            generator_loss(as_negative, as_positive),
-            discriminator_loss(real, as_negative, as_positive),
+            objective.generator(as_negative, as_positive),
+            objective.discriminator(real, as_negative, as_positive),
             (real.sigmoid() - fake).mean(),
             near.mean(),
         ]

@@ -24,6 +24,8 @@ class ProxyGAN(BaseModule):
     Args:
         feat_dim (int): D. Defaults to 128.
         kind (str): Of :class:`ProxyGenerator`. Defaults to ``'mlp'``.
+        spectral_norm (bool): Of :class:`TripletDiscriminator`.
+            Defaults to False.
         training (dict, optional): Arguments of :class:`AdversarialTrainer`.
     """
 
@@ -32,12 +34,15 @@ class ProxyGAN(BaseModule):
         feat_dim: int = 128,
         kind: str = 'mlp',
         *,
+        spectral_norm: bool = False,
         training: dict | None = None,
     ) -> None:
         super().__init__()
         self.trainer = AdversarialTrainer(**(training or {}))
         self.generator = ProxyGenerator(feat_dim, kind)
-        self.discriminator = TripletDiscriminator(feat_dim)
+        self.discriminator = TripletDiscriminator(
+            feat_dim, spectral_norm=spectral_norm
+        )
         self.requires_grad_(False)
         self.generator_adam = AdamState(self.generator)
         self.discriminator_adam = AdamState(self.discriminator)
@@ -83,6 +88,8 @@ class ProxyGAN(BaseModule):
             state.store(optimizer)
             optimizer.zero_grad()
         self.requires_grad_(False)
+        # Mining must not change the spectral norms from chunk to chunk.
+        self.eval()
         for tensor in self.state_dict().values():
             broadcast(tensor)
         return report

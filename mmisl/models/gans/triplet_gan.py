@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 
 def _mlp(widths: list[int]) -> nn.Sequential:
@@ -61,11 +62,24 @@ class TripletDiscriminator(BaseModule):
 
     Args:
         feat_dim (int): D. Defaults to 128.
+        spectral_norm (bool): Divide the weights of each layer by their
+            largest singular value, so that the logits change no faster than
+            the triplet does. It is estimated by one power iteration at each
+            forward in training mode, and kept in evaluation mode. Source:
+            Miyato et al., "Spectral Normalization for Generative Adversarial
+            Networks", ICLR 2018. The released code does not.
+            Defaults to False.
     """
 
-    def __init__(self, feat_dim: int = 128) -> None:
+    def __init__(
+        self, feat_dim: int = 128, *, spectral_norm: bool = False
+    ) -> None:
         super().__init__()
         self.layers = _mlp([3 * feat_dim, feat_dim, feat_dim // 2, 1])
+        if spectral_norm:
+            for layer in self.layers:
+                if isinstance(layer, nn.Linear):
+                    parametrizations.spectral_norm(layer)
 
     def forward(
         self, anchor: Tensor, positive: Tensor, negative: Tensor

@@ -71,6 +71,8 @@ class GANMiner(BaseMiner):
             ``'hardest'``.
         generator (str): ``'mlp'`` or ``'residual'``; see
             :class:`ProxyGenerator`. Defaults to ``'mlp'``.
+        spectral_norm (bool): Bound how fast the discriminator's logits
+            change; see :class:`TripletDiscriminator`. Defaults to False.
         anchor (str): ``'view'``, each augmented view is an anchor as
             released; ``'mean_view'``, the mean of the views, each pass with
             other draws. Defaults to ``'view'``.
@@ -104,6 +106,7 @@ class GANMiner(BaseMiner):
         positive: str = 'self',
         negative: str = 'hardest',
         generator: str = 'mlp',
+        spectral_norm: bool = False,
         anchor: str = 'view',
         ranking: str = 'margin',
         search: str = 'auto',
@@ -138,7 +141,12 @@ class GANMiner(BaseMiner):
         self.ranking = ranking
         self.batch_size = batch_size
         self.sampler = TripletSampler(num_draws, positive, negative)
-        self.gan = ProxyGAN(feat_dim, generator, training=training)
+        self.gan = ProxyGAN(
+            feat_dim,
+            generator,
+            spectral_norm=spectral_norm,
+            training=training,
+        )
 
     def propose(
         self, views: Views, bank: Rows, graph: NeighborGraph, seed: int

@@ -8,6 +8,7 @@ from reference import gan as oracle
 from torch import nn
 
 from mmisl.models.gans import (
+    OBJECTIVES,
     AdversarialTrainer,
     GANReport,
     ProxyGenerator,
@@ -110,8 +111,8 @@ def scripted(monkeypatch, gaps):
     monkeypatch.setattr(
         adversarial_training,
         'evaluate',
-        lambda generator, discriminator, held_out, iteration: report(
-            iteration, next(remaining)
+        lambda generator, discriminator, held_out, iteration, objective: (
+            report(iteration, next(remaining))
         ),
     )
 
@@ -209,6 +210,45 @@ def test_fit__steps_match_plain_loop():
             torch.testing.assert_close(got, expected, atol=1e-10, rtol=0)
 
 
+def test_fit__hinge_and_spectral_norm_match_plain_loop():
+    # Each plain step is one forward of all triplets: one power iteration.
+    batches = [unit_triplet(), unit_triplet(5), unit_triplet()]
+    trainer = AdversarialTrainer(
+        1e-2, min_iters=3, max_iters=3, eval_interval=1, loss='hinge'
+    )
+    generator = ProxyGenerator(FEAT_DIM).double()
+    discriminator = TripletDiscriminator(FEAT_DIM, spectral_norm=True).double()
+    twins = copy.deepcopy((generator, discriminator))
+    players = (generator, discriminator)
+    fit(trainer, (*players, *map(trainer.adam, players)), batches)
+    optim_g, optim_d = (
+        torch.optim.Adam(network.parameters(), lr=1e-2) for network in twins
+    )
+    for a, p, n in batches:
+        proxy = twins[0](a, p, n)
+        stacked = torch.cat([a, a, a]), torch.cat([p, p, proxy])
+        third = torch.cat([n, proxy, n])
+        judged = twins[1](*(x.detach() for x in (*stacked, third)))
+        real, as_negative, as_positive = judged.split(len(a))
+        loss_d = (1 - real).clamp_min(0).mean() / 2
+        for fake in (as_negative, as_positive):
+            loss_d = loss_d + (1 + fake).clamp_min(0).mean() / 4
+        optim_d.zero_grad()
+        loss_d.backward()
+        optim_d.step()
+        judged = twins[1](
+            *(x[len(a) :] for x in (*stacked, third))
+        )  # the two triplets with a proxy
+        optim_g.zero_grad()
+        (-judged.mean()).backward()
+        optim_g.step()
+    for own, twin in zip(players, twins, strict=True):
+        torch.testing.assert_close(
+            own.state_dict(), twin.state_dict(), atol=1e-10, rtol=0
+        )
+    assert not discriminator.training  # what it scores next changes nothing
+
+
 def linear_layers(network):
     return [
         (layer.weight, layer.bias)
@@ -240,6 +280,30 @@ def test_evaluate__matches_oracle():
     assert got.proxy_similarity == pytest.approx(near.item(), abs=1e-10)
 
 
+def test_evaluate__hinge_has_the_balance_of_the_scores():
+    generator, discriminator, *_ = make_players(AdversarialTrainer())
+    triplet = unit_triplet()
+    by_entropy = evaluate(generator, discriminator, triplet, 42)
+    by_hinge = evaluate(
+        generator, discriminator, triplet, 42, OBJECTIVES['hinge']
+    )
+    assert by_hinge.gap == by_entropy.gap
+    a, p, n = triplet
+    proxy = generator(a, p, n)
+    real, app, apn = (
+        discriminator(*judged).tolist()
+        for judged in (triplet, (a, p, proxy), (a, proxy, n))
+    )
+    assert by_hinge.generator_loss == pytest.approx(
+        -sum(app + apn) / (2 * len(a)), abs=1e-10
+    )
+    loss_d = sum(max(0, 1 - logit) for logit in real) / 2
+    loss_d += sum(max(0, 1 + logit) for logit in app + apn) / 4
+    assert by_hinge.discriminator_loss == pytest.approx(
+        loss_d / len(a), abs=1e-10
+    )
+
+
 def test_fit__divergence_is_explained():
     trainer = AdversarialTrainer(min_iters=2, max_iters=4, eval_interval=2)
     broken = tuple(feats * float('nan') for feats in unit_triplet())
@@ -257,6 +321,7 @@ def test_fit__divergence_is_explained():
         (dict(max_iters=1999), 'got 200, 2000, 1999'),
         (dict(lr=0), 'lr > 0 and patience >= 1, got 0, 10'),
         (dict(patience=0), 'patience >= 1, got 0.0001, 0'),
+        (dict(loss='wgan'), "must be 'bce' or 'hinge', got 'wgan'"),
     ],
 )
 def test_init__argument_out_of_range_is_named(slip, text):

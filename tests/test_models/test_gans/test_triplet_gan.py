@@ -172,6 +172,85 @@ def test_forward__residual_adds_the_layers():
     torch.testing.assert_close(generator(*triplet), expected)
 
 
+def spectral_players(dtype=torch.float64):
+    """A discriminator in training mode, and its triplet."""
+    network = TripletDiscriminator(6, spectral_norm=True).to(dtype)
+    return network, unit_triplet(4, dtype=dtype)
+
+
+@torch.no_grad()
+def iterate_power_method(network, triplet):
+    """Until the spectral norms are those of SVD."""
+    for _ in range(400):
+        network(*triplet)
+
+
+def test_forward__spectral_norm_matches_svd_in_value_and_gradient():
+    network, triplet = spectral_players()
+    iterate_power_method(network, triplet)
+    leaves = [
+        (weight, layer.bias.detach().requires_grad_())
+        for layer in network.layers[::2]
+        for weight in [
+            layer.parametrizations.weight.original.detach().requires_grad_()
+        ]
+    ]
+    layers = [
+        (weight / torch.linalg.matrix_norm(weight, 2), bias)
+        for weight, bias in leaves
+    ]
+    got = network(*triplet).sigmoid()
+    expected = oracle.discriminate(*triplet, layers=layers)
+    torch.testing.assert_close(got, expected, atol=1e-10, rtol=0)
+    own = [
+        (layer.parametrizations.weight.original, layer.bias)
+        for layer in network.layers[::2]
+    ]
+    for grad, reference in zip(
+        gradients(got.sum(), [leaf for pair in own for leaf in pair]),
+        gradients(expected.sum(), [leaf for pair in leaves for leaf in pair]),
+        strict=True,
+    ):
+        torch.testing.assert_close(grad, reference, atol=1e-9, rtol=0)
+
+
+def test_forward__spectral_norm_bounds_the_slope():
+    network, first = spectral_players()
+    for param in network.parameters():
+        nn.init.normal_(param, std=50)
+    iterate_power_method(network, first)
+    second = unit_triplet(4)
+    distance = (torch.cat(first, 1) - torch.cat(second, 1)).norm(dim=1)
+    moved = (network(*first) - network(*second)).abs()
+    assert (moved <= distance * (1 + 1e-6)).all()
+
+
+def test_forward__spectral_norm_is_kept_in_evaluation_mode():
+    network, triplet = spectral_players(torch.float32)
+    buffers = {name: b.clone() for name, b in network.named_buffers()}
+    assert len(buffers) == 2 * 3  # two singular vectors a layer
+    network.eval()(*triplet)
+    for name, buffer in network.named_buffers():
+        assert torch.equal(buffer, buffers[name]), name
+    network.train()(*triplet)
+    for name, buffer in network.named_buffers():
+        # The last layer has one row: there is only one direction.
+        if buffer.numel() > 1 and not name.startswith('layers.4'):
+            assert not torch.equal(buffer, buffers[name]), name
+
+
+def test_init__spectral_norm_changes_only_its_own_keys():
+    plain = TripletDiscriminator(6).state_dict()
+    normed = TripletDiscriminator(6, spectral_norm=True).state_dict()
+    prefix = 'parametrizations.weight'
+    for layer in (0, 2, 4):
+        shape = normed.pop(f'layers.{layer}.{prefix}.original').shape
+        assert shape == plain.pop(f'layers.{layer}.weight').shape
+        del normed[f'layers.{layer}.{prefix}.0._u']
+        del normed[f'layers.{layer}.{prefix}.0._v']
+    assert normed.keys() == plain.keys()
+
+
 def test_init__unknown_kind_is_named():
     with pytest.raises(
         ValueError, match="must be 'mlp' or 'residual', got 'unet'"

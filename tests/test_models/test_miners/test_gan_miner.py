@@ -17,6 +17,8 @@ EDGES = [(0, 3), (0, 7), (3, 7), (7, 9), (1, 0), (4, 10)]
 BATCHES = dict(some=[7, 2, 0, 10, 11], none=[5, 2, 8], all=[9, 0, 7, 4])
 SHORT = dict(min_iters=4, max_iters=8, eval_interval=2, patience=2, lr=1e-2)
 
+HINGE = dict(spectral_norm=True, training={**SHORT, 'loss': 'hinge'})
+
 
 def make_miner(**options):
     settings = dict(
@@ -297,16 +299,17 @@ def test_propose__depends_on_its_seed_alone():
     assert results[0] == results[1] != results[2]
 
 
-def test_propose__networks_and_adam_persist_over_a_checkpoint():
+@pytest.mark.parametrize('options', [{}, HINGE], ids=['released', 'hinge'])
+def test_propose__networks_and_adam_persist_over_a_checkpoint(options):
     inputs = make_inputs()
-    miner = make_miner()
+    miner = make_miner(**options)
     miner.propose(*inputs, seed=1)
     file = io.BytesIO()
     torch.save(miner.state_dict(), file)
     file.seek(0)
-    resumed = make_miner()
+    resumed = make_miner(**options)
     resumed.load_state_dict(torch.load(file, weights_only=True))
-    forgetful = make_miner()
+    forgetful = make_miner(**options)
     forgetful.load_state_dict(miner.state_dict())
     for name in ('generator', 'discriminator'):
         assert getattr(miner.gan, f'{name}_adam').step > 0
@@ -348,6 +351,25 @@ def test_propose__adam_goes_on_as_one_optimizer():
         assert torch.equal(twin.state_dict()[name], value), name
 
 
+def test_propose__spectral_norms_stay_while_mining(monkeypatch):
+    # Rows of any chunk, of any rank, are scored by the same discriminator.
+    monkeypatch.setattr(gan_miner, '_CHUNK_ROWS', 3)
+    miner = make_miner(**HINGE).train()
+    trained = {}
+    fit = miner.gan.fit
+
+    def spy(*arguments):
+        report = fit(*arguments)
+        trained.update({name: b.clone() for name, b in miner.named_buffers()})
+        return report
+
+    monkeypatch.setattr(miner.gan, 'fit', spy)
+    miner.propose(*make_inputs(), seed=0)
+    assert sum(name.endswith('_u') for name in trained) == 3
+    for name, buffer in miner.named_buffers():
+        assert torch.equal(buffer, trained[name]), name
+
+
 def test_propose__observations_are_not_summed_as_losses():
     _, observations = make_miner().propose(*make_inputs(), seed=0)
     assert {'gan_gap', 'gan_iterations', 'proxies_accepted'} <= set(
@@ -376,6 +398,7 @@ def test_mine__tiny_training_set(num_samples):
         (dict(generator='unet'), "'mlp' or 'residual', got 'unet'"),
         (dict(negative='hard'), "'hardest' or 'semi_hard', got 'hard'"),
         (dict(training=dict(lr=0)), 'need lr > 0'),
+        (dict(training=dict(loss='l2')), "'bce' or 'hinge', got 'l2'"),
         (dict(max_degree=0), 'max_degree must be >= 1, got 0'),
     ],
 )

@@ -106,6 +106,7 @@ def run_all():
             mined=mine(8),  # 6 chunks: 3 on each of two ranks
             mined_ragged=mine(9),  # 5 chunks: 3 and 2
             mined_on_one=mine(64),  # 1 chunk: the second rank has none
+            mined_spectral=mine(9, spectral_norm=True),
             mined_shared=mine(9, ranking='shared_votes'),
             mined_shared_on_one=mine(64, ranking='shared_votes'),
             knn=mine_plainly('KNNMiner', 9, topk=3),
@@ -148,6 +149,7 @@ def test_gather__unequal_shares_in_order_of_the_ranks(results):
         'mined',
         'mined_ragged',
         'mined_on_one',
+        'mined_spectral',
         'mined_shared',
         'mined_shared_on_one',
     ],
