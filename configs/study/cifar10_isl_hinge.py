@@ -14,6 +14,8 @@ model = dict(
     miner=dict(
         ranking='shared_votes',
         spectral_norm=True,
-        training=dict(loss='hinge'),
+        # So bounded, the discriminator stays in balance: that ends nothing
+        # early, and later proxies come and go.
+        training=dict(loss='hinge', max_iters=1600),
     )
 )
