@@ -23,6 +23,25 @@ from .shared_votes import cast_ballots
 
 _CHUNK_ROWS = 1024
 _MAX_HELD_OUT = 1024
+# Proxies that thresholds are chosen from.
+_MAX_PILOTS = 2048
+# Share of the proxies that the score keeps out.
+_REFUSED_SHARE = 0.1
+# R stays below 1, where nothing would be accepted.
+_MAX_SIMILARITY = 0.99
+
+
+class Thresholds(NamedTuple):
+    """What a round mines with.
+
+    Attributes:
+        score: tau, which the score of a proxy must exceed.
+        similarity: R, from which the cosine that is asked for rises to 1 as
+            the score falls to 0.
+    """
+
+    score: float
+    similarity: float
 
 
 class ProxyPairs(NamedTuple):
@@ -60,8 +79,14 @@ class GANMiner(BaseMiner):
 
     Args:
         feat_dim (int): D. Defaults to 128.
-        score_thr (float): tau in [0, 1). Defaults to 0.5.
-        sim_thr (float): R in [-1, 1). Defaults to 0.6.
+        score_thr (float | str): tau in [0, 1), or ``'auto'``: the score that a
+            tenth of the proxies do not reach. A discriminator in balance
+            gives scores of about 0.5, a little more in one run and a little
+            less in another, so a fixed 0.5 admits most proxies or hardly
+            any. Defaults to 0.5.
+        sim_thr (float | str): R in [-1, 1), or ``'auto'``: the one by which
+            half of the proxies of a middling score accept all of their
+            ``topk`` rows. Defaults to 0.6.
         topk (int): Rows around a proxy. Defaults to 10.
         num_draws (int): Draws among which the negative is chosen.
             Defaults to 4096.
@@ -99,8 +124,8 @@ class GANMiner(BaseMiner):
         self,
         feat_dim: int = 128,
         *,
-        score_thr: float = 0.5,
-        sim_thr: float = 0.6,
+        score_thr: float | str = 0.5,
+        sim_thr: float | str = 0.6,
         topk: int = 10,
         num_draws: int = 4096,
         positive: str = 'self',
@@ -115,10 +140,8 @@ class GANMiner(BaseMiner):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= score_thr < 1:
-            raise ValueError(f'score_thr must lie in [0, 1), got {score_thr}')
-        if not -1 <= sim_thr < 1:
-            raise ValueError(f'sim_thr must lie in [-1, 1), got {sim_thr}')
+        check_threshold('score_thr', score_thr, lowest=0)
+        check_threshold('sim_thr', sim_thr, lowest=-1)
         if anchor not in ('view', 'mean_view'):
             raise ValueError(
                 f"anchor must be 'view' or 'mean_view', got {anchor!r}"
@@ -157,8 +180,11 @@ class GANMiner(BaseMiner):
         :meth:`BaseMiner.propose`.
         """
         report = self._train_gan(views, bank, graph, seed)
-        candidates, accepted = self._mine(views, bank, graph, seed)
+        thresholds = self._choose_thresholds(views, bank, graph, seed)
+        candidates, accepted = self._mine(views, bank, graph, seed, thresholds)
         return candidates, dict(
+            score_thr=thresholds.score,
+            sim_thr=thresholds.similarity,
             gan_gap=report.gap,
             gan_generator_objective=report.generator_loss,
             gan_discriminator_objective=report.discriminator_loss,
@@ -190,6 +216,7 @@ class GANMiner(BaseMiner):
         bank: Rows,
         graph: NeighborGraph,
         rng: torch.Generator,
+        thresholds: Thresholds | None = None,
     ) -> ProxyPairs:
         """Generate a proxy for every anchor and accept rows around it.
 
@@ -199,19 +226,20 @@ class GANMiner(BaseMiner):
             bank (Rows): (N, D) float, norm 1.
             graph (NeighborGraph): Over the same N samples.
             rng (torch.Generator): Of the negatives.
+            thresholds (Thresholds, optional): That proxies are held to. By
+                default those of the arguments, which must be numbers.
 
         Returns:
             ProxyPairs: What the proxies accept.
         """
-        positive, negative = self.sampler.sample(
+        score, cosine, row = self._rows_around_proxies(
             anchors, sample_idx, bank, graph, rng
         )
-        proxy, score = self.gan(anchors, bank[positive], bank[negative])
-        threshold = self.sim_thr + (1 - score) * (1 - self.sim_thr)  # (B,)
-        cosine, row = nearest_rows(
-            proxy, bank, self.topk, exclude=sample_idx, backend=self.search
-        )  # (B, k)
-        passed = score > self.score_thr
+        if thresholds is None:
+            thresholds = Thresholds(float(self.score_thr), float(self.sim_thr))
+        lowest = thresholds.similarity
+        threshold = lowest + (1 - score) * (1 - lowest)  # (B,)
+        passed = score > thresholds.score
         accept = (cosine > threshold.unsqueeze(1)) & passed.unsqueeze(1)
         proxy_of, slot = accept.nonzero(as_tuple=True)
         return ProxyPairs(
@@ -221,6 +249,49 @@ class GANMiner(BaseMiner):
             threshold=threshold[proxy_of],
             num_passed=passed.sum(),
         )
+
+    def _rows_around_proxies(
+        self,
+        anchors: Tensor,
+        sample_idx: Tensor,
+        bank: Rows,
+        graph: NeighborGraph,
+        rng: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores (B,) of proxies; cosine (B, k) and row (B, k) around them."""
+        positive, negative = self.sampler.sample(
+            anchors, sample_idx, bank, graph, rng
+        )
+        proxy, score = self.gan(anchors, bank[positive], bank[negative])
+        cosine, row = nearest_rows(
+            proxy, bank, self.topk, exclude=sample_idx, backend=self.search
+        )
+        return score, cosine, row
+
+    @torch.no_grad()
+    def _choose_thresholds(
+        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
+    ) -> Thresholds:
+        """As given, or from an even sample of the proxies."""
+        if 'auto' not in (self.score_thr, self.sim_thr):
+            return Thresholds(float(self.score_thr), float(self.sim_thr))
+        # All ranks look at the same proxies.
+        bank, views = share_queries(bank), [share_queries(v) for v in views]
+        step = -(-len(bank) // _MAX_PILOTS)
+        rows = torch.arange(0, len(bank), step, device=bank.device)
+        score, cosine, _ = self._rows_around_proxies(
+            self.anchors(views, 0, rows),
+            rows,
+            bank,
+            graph,
+            _generator(bank.device, seed, 0, 1),
+        )
+        chosen = thresholds_of(score, cosine[:, -1])
+        if self.score_thr != 'auto':
+            chosen = chosen._replace(score=float(self.score_thr))
+        if self.sim_thr != 'auto':
+            chosen = chosen._replace(similarity=float(self.sim_thr))
+        return chosen
 
     def _train_gan(
         self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
@@ -283,7 +354,12 @@ class GANMiner(BaseMiner):
         return anchor, bank[positive], bank[negative]
 
     def _mine(
-        self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
+        self,
+        views: Views,
+        bank: Rows,
+        graph: NeighborGraph,
+        seed: int,
+        thresholds: Thresholds,
     ) -> tuple[Candidates, float]:
         """This rank's pairs of all views; the share of proxies passed."""
         parts, shares = [], []
@@ -303,6 +379,7 @@ class GANMiner(BaseMiner):
                     bank,
                     graph,
                     rng,
+                    thresholds,
                 )
                 for view in range(len(views))
             ]
@@ -360,6 +437,41 @@ def _rank_by_shared_votes(
     return Candidates(
         candidates.src, candidates.dst, shared + candidates.score - votes
     )
+
+
+def thresholds_of(score: Tensor, cosine: Tensor) -> Thresholds:
+    """Thresholds that fit what the proxies of a round are like.
+
+    Args:
+        score (Tensor): (B,) float in (0, 1), of proxies.
+        cosine (Tensor): (B,) float, of each proxy to the last of its rows.
+
+    Returns:
+        Thresholds: tau is the quantile 0.1 of the scores. With s and c the
+        medians of score and cosine, R solves R + (1 - s)(1 - R) = c, within
+        [-1, 0.99].
+    """
+    s, c = float(score.median()), float(cosine.median())
+    similarity = (c - (1 - s)) / s
+    return Thresholds(
+        score=float(score.float().quantile(_REFUSED_SHARE)),
+        similarity=min(max(similarity, -1.0), _MAX_SIMILARITY),
+    )
+
+
+def check_threshold(name: str, value: float | str, *, lowest: float) -> None:
+    """Insist on a number in [``lowest``, 1), or ``'auto'``.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if value == 'auto':
+        return
+    if isinstance(value, str) or not lowest <= value < 1:
+        raise ValueError(
+            f'{name} must lie in [{lowest}, 1), got {value!r}; '
+            "'auto' takes it from the features"
+        )
 
 
 def _generator(device: torch.device, *key: int) -> torch.Generator:

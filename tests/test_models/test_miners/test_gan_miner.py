@@ -182,7 +182,7 @@ def test_propose__views_are_merged_and_ranked(monkeypatch, ranking, expected):
     miner = make_miner(ranking=ranking)
     passes = iter(PASSES)
 
-    def scripted(anchors, sample_idx, bank, graph, rng):
+    def scripted(anchors, sample_idx, bank, graph, rng, thresholds):
         src, dst, cosine, limit = zip(*next(passes))
         pairs = torch.tensor(src), torch.tensor(dst)
         return gan_miner.ProxyPairs(
@@ -405,3 +405,38 @@ def test_mine__tiny_training_set(num_samples):
 def test_init__argument_out_of_range_is_named(slip, text):
     with pytest.raises(ValueError, match=text):
         make_miner(**slip)
+
+
+def test_thresholds_of__by_hand():
+    """Median score 0.5, median cosine 0.8: R + 0.5 (1 - R) = 0.8, R = 0.6."""
+    score = torch.tensor([0.5, 0.3, 0.6, 0.4, 0.7])
+    cosine = torch.tensor([0.9, 0.8, 0.1, 0.85, 0.7])
+    found = gan_miner.thresholds_of(score, cosine)
+    assert found.similarity == pytest.approx(0.6)
+    # A tenth of the way, in ranks: between 0.3 and 0.4.
+    assert found.score == pytest.approx(0.34)
+
+
+@pytest.mark.parametrize('cosine, expected', [(-1.0, -1.0), (1.0, 0.99)])
+def test_thresholds_of__stay_in_range(cosine, expected):
+    score = torch.full((3,), 0.4)
+    found = gan_miner.thresholds_of(score, torch.full((3,), cosine))
+    assert found.similarity == expected
+
+
+def test_mine__auto_thresholds_admit_nine_tenths_of_the_proxies():
+    views, bank, graph = make_inputs(num_samples=90)
+    miner = make_miner(score_thr='auto', sim_thr='auto', topk=3)
+    summary = miner.mine(views, bank, graph, 0.5, seed=3)
+    seen = summary.observations
+    assert 0 < seen['score_thr'] < 1 and -1 <= seen['sim_thr'] < 1
+    assert seen['proxies_accepted'] == pytest.approx(0.9, abs=0.05)
+    assert graph.num_edges == len(bank) // 4
+
+
+def test_mine__one_threshold_may_be_given():
+    views, bank, graph = make_inputs(num_samples=90)
+    miner = make_miner(score_thr=0.0, sim_thr='auto', topk=3)
+    summary = miner.mine(views, bank, graph, 0.5, seed=3)
+    assert summary.observations['score_thr'] == 0
+    assert summary.observations['proxies_accepted'] == 1
