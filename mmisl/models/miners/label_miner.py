@@ -16,6 +16,7 @@ from .edge_selection import Candidates, undirected
 from .rows import Rows, Views, mean_view, own_chunks
 
 _CHUNK_ROWS = 2048
+_CURE = 'write it with tools/extract_features.py from the training images'
 
 
 @MODELS.register_module()
@@ -59,7 +60,7 @@ class LabelMiner(BaseMiner):
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it has another number of labels.
+            ValueError: If it has no labels, or another number of them.
         """
         feats = mean_view(views)
         labels = read_labels(self.labels, len(feats)).to(feats.device)
@@ -77,12 +78,16 @@ class LabelMiner(BaseMiner):
                 )
             )
         near = Candidates.cat(parts).gather()
-        src, dst, cosine = undirected(near, len(feats), mutual=False)
+        src, dst, cosine = undirected(near, len(feats), self.mutual)
         score = _interleaved(cosine, labels[src] == labels[dst], self.purity)
         # Of a kind that is not wanted there is nothing to propose.
         wanted = score.isfinite().nonzero().flatten()
         own = wanted[get_rank() :: get_world_size()]
-        return Candidates(src[own], dst[own], score[own]), {}
+        src, dst, score = src[own], dst[own], score[own]
+        # From both ends, as `mutual` asks for and is seen to above.
+        return Candidates.cat(
+            [Candidates(src, dst, score), Candidates(dst, src, score)]
+        ), {}
 
 
 def read_labels(path: str, num_samples: int) -> Tensor:
@@ -90,9 +95,19 @@ def read_labels(path: str, num_samples: int) -> Tensor:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has another number of labels.
+        ValueError: If it has no labels, or another number of them.
     """
-    loaded = np.load(path)
+    try:
+        loaded = np.load(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f'miner.labels {path} does not exist; {_CURE}'
+        ) from None
+    if not isinstance(loaded, np.ndarray) and 'labels' not in loaded:
+        raise ValueError(
+            f'miner.labels {path} has arrays {", ".join(loaded)}, but no '
+            f"'labels'; {_CURE}"
+        )
     labels = loaded if isinstance(loaded, np.ndarray) else loaded['labels']
     if labels.shape != (num_samples,):
         raise ValueError(

@@ -78,6 +78,40 @@ def test_mine__reads_the_file_of_extract_features(labels, tmp_path):
     assert torch.equal(one.dst, other.dst)
 
 
+def test_mine__mutual_pairs_are_on_both_lists(labels):
+    classes, path = labels
+    views = make_views()
+    miner = LabelMiner(str(path), topk=6, mutual=True)
+    edges, _ = mine(miner, views, quota=30.0)
+
+    cosine = F.normalize(views.mean(0), dim=1)
+    cosine = (cosine @ cosine.T).fill_diagonal_(-2)
+    lists = [set(row) for row in cosine.topk(6).indices.tolist()]
+    expected = {
+        (one, other)
+        for one in range(NUM_SAMPLES)
+        for other in range(one + 1, NUM_SAMPLES)
+        if other in lists[one]
+        and one in lists[other]
+        and classes[one] == classes[other]
+    }
+    assert expected
+    assert set(zip(edges.src.tolist(), edges.dst.tolist())) == expected
+
+
+def test_mine__a_file_that_is_missing(tmp_path):
+    path = tmp_path / 'none.npy'
+    with pytest.raises(FileNotFoundError, match='none.npy does not exist; wr'):
+        mine(LabelMiner(str(path)), make_views(), 1.0)
+
+
+def test_mine__an_archive_without_labels(tmp_path):
+    path = tmp_path / 'features.npz'
+    np.savez(path, features=np.zeros((90, 2)))
+    with pytest.raises(ValueError, match="has arrays features, but no 'lab"):
+        mine(LabelMiner(str(path)), make_views(), 1.0)
+
+
 def test_mine__labels_of_another_set_are_refused(labels):
     views = make_views(NUM_SAMPLES + 1)
     with pytest.raises(ValueError, match=r'\(90,\).*has 91 samples'):
