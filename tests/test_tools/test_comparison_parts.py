@@ -83,6 +83,33 @@ def test_train_one__does_not_begin_when_time_is_over(parts, tmp_path):
     assert not run.folder.exists()
 
 
+def test_train_many__an_error_begins_nothing_more(
+    parts, monkeypatch, tmp_path
+):
+    training, runs = parts('training'), parts('runs')
+    stretch = parts('processes').Stretch()
+    was_over = {}
+
+    def train_one(run, *_, stretch, **__):
+        if run.seed == 0:
+            raise RuntimeError('is in use')
+        # A thread takes the next run at once; it sees that all is over.
+        deadline = time.monotonic() + 30
+        while not stretch.is_over and time.monotonic() < deadline:
+            time.sleep(0.01)
+        was_over[run.seed] = stretch.is_over
+        return None, 0
+
+    monkeypatch.setattr(training, 'train_one', train_one)
+    tasks = [
+        training.Task(runs.Run(Path('c.py'), seed, tmp_path), 1, {})
+        for seed in range(3)
+    ]
+    with pytest.raises(RuntimeError, match='is in use'):
+        list(training.train_many(tasks, jobs=1, stretch=stretch))
+    assert was_over == {1: True, 2: True}
+
+
 def test_run_timed__a_stopped_part_counts(parts, tmp_path):
     runs, processes = parts('runs'), parts('processes')
     run = runs.Run(Path('c.py'), 3, tmp_path)
@@ -226,6 +253,16 @@ def test_describe_run__a_run_of_its_own(parts, branched):
     assert described['seconds'] == 6.2 and 'shared_seconds' not in described
     assert described['commit'] == 'bbb'
     assert described['stages'] == dict(encoder=4.0, mining=2.0)
+
+
+def test_describe_run__a_part_is_not_taken_for_the_whole(parts, branched):
+    """The command that names no other method knows of no first round."""
+    described = parts('history').describe_run(branched[0], None, batch_size=8)
+    assert described == dict(
+        name='isl', seed=3, knn=30.0, linear=40.0, converged=True,
+        commit='bbb', purity=0.5,
+        rounds=[dict(round=0, epoch=2, edges=3, requested=5, purity=0.5)],
+    )  # fmt: skip
 
 
 def test_describe_run__leaves_out_what_is_lost(parts, branched):

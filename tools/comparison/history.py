@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +27,9 @@ def describe_run(
 
     Args:
         run (Run): The run.
-        first (FirstRound, optional): That it may have gone on from.
+        first (FirstRound, optional): That it may have gone on from. Of a run
+            that went on from one which is not given here, only scores and
+            what was mined are known.
         batch_size (int): Images of an iteration.
 
     Returns:
@@ -36,7 +39,16 @@ def describe_run(
     own = read_run(run.folder).scalars
     parts: list[Run] = [run]
     records = own
-    if first is not None and is_branched(own, first.num_epochs):
+    start = first_trained(own)
+    if first is None and 1 < start < math.inf:
+        # Time, memory and curves of a part would be taken for the whole.
+        return dict(
+            json.loads(run.result.read_text()),
+            commit=' '.join(commits_of(run)),
+            **last_stage(own),
+            rounds=mining_rounds(own),
+        )
+    if first is not None and start > first.num_epochs:
         parts = [first, run]
         shared = [
             record
@@ -58,17 +70,22 @@ def describe_run(
     )
 
 
-def is_branched(own: Sequence[dict], num_epochs: int) -> bool:
-    """Whether a run has trained none of its first epochs by itself.
+def first_trained(own: Sequence[dict]) -> float:
+    """The first epoch that a run has trained by itself, 1 or later.
 
     Args:
         own (Sequence[dict]): What it has logged.
-        num_epochs (int): Of the first round.
+
+    Returns:
+        float: Infinity where it has logged none.
     """
-    return not any(
-        epoch_of(record) <= num_epochs
-        for record in own
-        if 'epoch' in record or f'{_STAGE}encoder{_SECONDS}' in record
+    return min(
+        (
+            epoch_of(record)
+            for record in own
+            if 'epoch' in record or f'{_STAGE}encoder{_SECONDS}' in record
+        ),
+        default=math.inf,
     )
 
 

@@ -90,7 +90,7 @@ def train_all(
                 elif status == 0 and not stretch.is_over:
                     _score(run, configs[run.config], score)
     except BaseException:
-        # Threads that wait for their turn would go on and train.
+        # Also where it was not in train_many, such as in a score.
         stretch.cut_short()
         raise
     return failed
@@ -104,7 +104,10 @@ def train_many(
     Args:
         tasks (Sequence[Task]): What to train, in this order.
         jobs (int): Trainings at a time.
-        stretch (Stretch): When to stop.
+        stretch (Stretch): When to stop; over after an error or an interrupt.
+
+    Raises:
+        RuntimeError: If another process trains in the folder of a run.
     """
     with ThreadPoolExecutor(jobs) as pool:
         futures: dict[Future, Run] = {
@@ -118,8 +121,13 @@ def train_many(
             ): task.run
             for task in tasks
         }
-        for future in as_completed(futures):
-            yield futures[future], future.result()[1]
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()[1]
+        except BaseException:
+            # The pool waits for its threads, which would train all the rest.
+            stretch.cut_short()
+            raise
 
 
 def _unfinished(
