@@ -209,6 +209,23 @@ def test_branch__without_what_was_trained(parts, config_of, tmp_path):
         )
 
 
+def test_branch__the_best_of_another_run_is_not_its_own(
+    parts, config_of, first_rounds, tmp_path
+):
+    checkpoint = torch.load(first_rounds['isl'], weights_only=True)
+    hub = checkpoint['message_hub']
+    best = dict(best_score=99.0, best_ckpt='elsewhere.pth')
+    hub['runtime_info'].update(best)
+    hub['resumed_keys'].update(dict.fromkeys(best, True))
+    origin, folder = tmp_path / 'epoch_2.pth', tmp_path / 'run'
+    torch.save(checkpoint, origin)
+    start = parts('first_rounds').branch(
+        config_of('npid', folder), origin, folder, seed=SEED
+    )
+    hub = torch.load(start, weights_only=True)['message_hub']
+    assert not best.keys() & {*hub['runtime_info'], *hub['resumed_keys']}
+
+
 def test_state_after__counts_epochs_and_validations(parts):
     schedule = RoundSchedule(
         max_rounds=2, max_epochs=1, first_epochs=2, val_interval=1
@@ -281,6 +298,17 @@ def test_shared_rounds__by_what_trains_alike(shared_of):
         (
             'npid',
             {'train_dataloader.batch_size': 7},
+            ['moco moco_isl', 'la isl'],
+        ),
+        ('moco', {'model.head.loss.loss_weight': 2.0}, ['npid la isl']),
+        (
+            'isl',
+            {'model.head.backend': 'triton'},
+            ['moco moco_isl', 'npid la'],
+        ),
+        (
+            'npid',
+            {'custom_hooks': [dict(type='mmengine.EMAHook')]},
             ['moco moco_isl', 'la isl'],
         ),
         (

@@ -30,7 +30,7 @@ from .schedules import check_same, settings_after
 # What the first round leaves as it was built; all else must be handed on.
 UNTOUCHED = ('miner.', 'graph.', 'clusters.')
 # Of the other method's run and folder, and of no use here.
-OF_ANOTHER_RUN = ('cfg', 'experiment_name', 'best_ckpt')
+OF_ANOTHER_RUN = ('cfg', 'experiment_name', 'best_ckpt', 'best_score')
 
 
 def branch(cfg: Config, origin: Path, folder: Path, *, seed: int) -> Path:

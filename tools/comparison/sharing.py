@@ -38,6 +38,16 @@ ONE_ROUND = ('NPID', 'ISL', 'MoCo', 'MoCoISL')
 # those that are compared in a way of their own.
 LATER = ('miner', 'num_clusters', 'num_clusterings', 'num_iters')
 COMPARED_APART = ('type', 'head', 'warmup_head', 'memory')
+# What writes a bank, as every bank needs, and hooks that only look on.
+HARMLESS_HOOKS = (
+    'MemoryBankHook',
+    'KNNGalleryHook',
+    'MiningSnapshotHook',
+    'NeighborPictureHook',
+    'RunRecordHook',
+    'StageTimesHook',
+    'ProgressHook',
+)
 # Settings of a run that its first round depends on.
 OF_RUN = (
     'optim_wrapper',
@@ -199,19 +209,21 @@ def first_round_text(cfg: Config) -> str | None:
 
     Returns:
         str | None: None where the round cannot be shared: the method is no
-        known one, mines before it trains, or has settings that are counted
-        over its miner's parameters too, or over the iterations of the run.
+        known one, mines before it trains, has a hook that may change the
+        training, or settings that are counted over its miner's parameters
+        too, or over the iterations of the run.
     """
     model = cfg.model.to_dict()
     engine = ENGINES.get(short_type(model))
     head = warmup_head(model)
     if (
         engine is None
-        or HEADS.get(short_type(head)) != engine
+        or not _is_plain(head, engine)
         or schedule_of(cfg).first_epochs < 1
         or cfg.optim_wrapper.get('paramwise_cfg')
         or (cfg.get('auto_scale_lr') or {}).get('enable')
         or any(_counts_iterations(each) for each in schedulers_of(cfg))
+        or not _is_undisturbed(cfg)
     ):
         return None
     settings = {key: cfg.get(key) for key in OF_RUN}
@@ -233,6 +245,23 @@ def first_round_text(cfg: Config) -> str | None:
         },
     )
     return as_text(settings)
+
+
+def _is_plain(head: dict[str, Any], engine: str) -> bool:
+    """Whether a head's loss is its engine's, but for the temperature."""
+    if HEADS.get(short_type(head)) != engine:
+        return False
+    if head.get('backend', 'torch') != 'torch':  # kernels round differently
+        return False
+    loss = {'type': 'CrossEntropyLoss', **head.get('loss', {})}
+    weight = loss.pop('loss_weight', 1.0)
+    return short_type(loss) == 'CrossEntropyLoss' and weight == len(loss) == 1
+
+
+def _is_undisturbed(cfg: Config) -> bool:
+    """Whether no hook of a config may change the training."""
+    hooks = cfg.get('custom_hooks') or []
+    return all(short_type(hook) in HARMLESS_HOOKS for hook in hooks)
 
 
 def _counts_iterations(settings: Mapping[str, Any]) -> bool:
