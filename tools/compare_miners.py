@@ -305,8 +305,16 @@ def command_line(args: argparse.Namespace) -> str:
     words = ['python', 'tools/compare_miners.py', args.config, args.checkpoint]
     if args.miner:
         words += ['--miner', *args.miner]
-    options = ('plan', 'only', 'quotas', 'seeds', 'views', 'cache', 'save')
-    for option in options:
+    for option in (
+        'plan',
+        'only',
+        'quotas',
+        'seeds',
+        'views',
+        'cache',
+        'save',
+        'title',
+    ):
         value = getattr(args, option)
         if isinstance(value, list):
             words += [f'--{option}', *map(str, value)]

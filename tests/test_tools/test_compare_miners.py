@@ -4,6 +4,7 @@ import importlib
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from mmisl.evaluation import PixelDistances
 from mmisl.models.miners import BaseMiner, Candidates
+from mmisl.structures import NeighborGraph
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -237,6 +239,22 @@ def test_bench__numbers_of_a_fixed_miner(monkeypatch, refresh):
     assert found[0.1].keys().isdisjoint({'purity', 'pixel_distance'})
 
 
+def test_kept_proposals__go_through_the_gate_of_the_miner(monkeypatch):
+    """Both ends see 0-1 in each other's view; of 0-2 only 0 does."""
+    monkeypatch.syspath_prepend(TOOLS)
+    mining = importlib.import_module('miner_comparison.mining')
+    bank = on_circle(0.0, 10.0, 90.0, 105.0)
+    views = [
+        on_circle(-5.0, 5.0, 85.0, 100.0),
+        on_circle(5.0, 15.0, 95.0, 110.0),
+    ]
+    miner = FixedMiner(min_replication=0.8)
+    kept = mining.KeptProposals(miner, views, bank, 0)
+    summary = kept.mine(views, bank, NeighborGraph(4), 1.0, seed=0)
+    assert (summary.num_accepted, summary.num_refused) == (1, 1)
+    assert summary.replication == 1.0
+
+
 def last_line(done):
     assert done.returncode == 1
     return done.stderr.strip().splitlines()[-1]
@@ -284,6 +302,26 @@ def test_record__files_of_something_else_are_left(
             features=dict(key=key),
         )
     assert path.read_bytes() == kept
+
+
+def test_record__two_commands_fill_one_file(parts, tmp_path):
+    path = tmp_path / 'new' / 'results.json'
+    one, other = (
+        parts[0].Record(
+            path,
+            title=None,
+            default_title='',
+            command=command,
+            features=dict(key='x'),
+        )
+        for command in ('first', 'second')
+    )
+    variant = SimpleNamespace(name='a', overrides={}, miner={}, views=1)
+    for record, seed in ((one, 0), (other, 1), (one, 2)):
+        record.add(variant, 0.5, seed, dict(edges=seed))
+    assert [runs_of(path)['a', 0.5, s]['edges'] for s in range(3)] == [0, 1, 2]
+    content = json.loads(path.read_text())
+    assert sorted(content['command'].splitlines()) == ['first', 'second']
 
 
 def test_features_key__weights_and_settings_but_no_miner(

@@ -47,7 +47,11 @@ class KeptProposals(BaseMiner):
     def __init__(
         self, miner: BaseMiner, views: Views, bank: Tensor, seed: int
     ) -> None:
-        super().__init__(miner.max_degree, mutual=miner.mutual)
+        super().__init__(
+            miner.max_degree,
+            mutual=miner.mutual,
+            min_replication=miner.min_replication,
+        )
         start = time.process_time()
         graph = NeighborGraph(len(bank)).to(bank.device)
         self._kept = miner.propose(views, bank, graph, seed)

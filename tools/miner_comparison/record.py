@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,8 @@ _PLACE = ('name', 'quota', 'seed')
 
 class Record:
     """Finished runs of one set of features, in a file or only in memory.
+
+    Two commands may fill one file at the same time.
 
     Args:
         path (Path, optional): File to go on with, or to write.
@@ -84,7 +90,7 @@ class Record:
         """
         place = (variant.name, quota, seed)
         for run in self.runs:
-            if tuple(run[key] for key in _PLACE) != place:
+            if _place_of(run) != place:
                 continue
             if run['miner'] != variant.miner or run['views'] != variant.views:
                 raise ValueError(
@@ -116,7 +122,36 @@ class Record:
         )
         self.runs.append(run)
         if self.path is not None:
-            write_json(self.path, self._content)
+            with _alone_in(self.path.parent):
+                self._take_over(_read(self.path, self.key))
+                write_json(self.path, self._content)
+
+    def _take_over(self, found: dict[str, Any]) -> None:
+        """Keep what another command has written to the file meanwhile."""
+        known = {_place_of(run) for run in self.runs}
+        self.runs.extend(
+            run for run in found.get('runs', []) if _place_of(run) not in known
+        )
+        commands = [found.get('command', ''), self._content['command']]
+        self._content['command'] = '\n'.join(
+            dict.fromkeys('\n'.join(commands).strip().splitlines())
+        )
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other command writes into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _place_of(run: dict[str, Any]) -> tuple:
+    return tuple(run[key] for key in _PLACE)
 
 
 def _read(path: Path | None, key: str) -> dict[str, Any]:
