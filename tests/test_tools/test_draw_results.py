@@ -517,6 +517,10 @@ def test_read_results__bad_head(repository, draw, change, message):
         (dict(knn=True), 'knn must be a number, got true'),
         (dict(knn=101), r'knn must be a percentage in \[0, 100\], got 101'),
         (dict(purity=35.2), r'purity must be a share in \[0, 1\], got 35.2'),
+        (
+            dict(rounds=[dict(round=0, replication=30)]),
+            r'.*replication must be a share in \[0, 1\], got 30',
+        ),
         (dict(stages=[1]), r'stages must be seconds by stage, got \[1\]'),
         (dict(rounds={}), 'rounds must be a list, got {}'),
         (dict(rounds=[{}]), r'.*rounds\[0\]: round must be a whole number'),

@@ -19,7 +19,9 @@ _OBJECTS = ('versions', 'machine')
 _SHARES = (
     'purity',
     'control_purity',
+    'cluster_purity',
     'nmi',
+    'replication',
     'coverage',
     'pixel_distance',
     'control_pixel_distance',
@@ -38,7 +40,6 @@ _NUMBERS = (
     'edges',
     'requested',
     'quota',
-    'replication',
     'max_degree',
 )
 
