@@ -11,7 +11,8 @@ from typing import Any
 def replace_text(path: Path, text: str) -> None:
     """Write a text file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.partial')
+    # Two commands may write the same file.
+    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
     partial.write_text(text)
     os.replace(partial, path)
 
