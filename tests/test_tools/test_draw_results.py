@@ -115,13 +115,13 @@ def make_miners():
                 seed=seed,
                 quota=quota,
                 purity=purity,
-                replication=estimate,
+                replication=found,
                 overrides=dict(generator='residual') if 'GAN' in name else {},
                 coverage=0.25,
                 edges=90,
                 control_purity=0.5,
             )
-            for name, seed, quota, purity, estimate in rows
+            for name, seed, quota, purity, found in rows
         ],
         **COMMON,
     )
@@ -360,7 +360,7 @@ def test_draw_results__pictures_know_their_numbers(
 ):
     repository = shutil.copytree(drawn, tmp_path / 'copy')
     folder = repository / 'docs' / 'images'
-    ends = ('cifar10_knn', 'cifar10_purity', 'cifar10_miners_estimate')
+    ends = ('cifar10_knn', 'cifar10_purity', 'cifar10_miners_replication')
     for end in ends:
         path = folder / f'results_{end}.png'
         assert f'](images/{path.name})' in page
@@ -373,13 +373,13 @@ def test_draw_results__pictures_know_their_numbers(
     write(repository, 'cifar10', results)
     purity = folder / 'results_cifar10_purity.png'
     purity.write_bytes(purity.read_bytes()[:2000])
-    (folder / 'results_cifar10_miners_estimate.png').unlink()
+    (folder / 'results_cifar10_miners_replication.png').unlink()
     with pytest.raises(ConfigError) as caught:
         draw(repository, '--check')
     assert str(caught.value) == (
         'out of date: docs/images/results_cifar10_knn.png, '
         'docs/images/results_cifar10_purity.png, '
-        'docs/images/results_cifar10_miners_estimate.png; run python '
+        'docs/images/results_cifar10_miners_replication.png; run python '
         'tools/draw_results.py'
     )
     draw(repository)

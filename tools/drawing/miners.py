@@ -43,7 +43,7 @@ def describe_miners(
 
     Args:
         results (Results): To describe.
-        pictures (Mapping[str, str]): ``estimate``, where there is one.
+        pictures (Mapping[str, str]): ``replication``, where there is one.
 
     Returns:
         list[str]: A table a quota, what it says, picture and settings.
@@ -55,7 +55,7 @@ def describe_miners(
     sections = [
         *tables,
         _legend(results),
-        pictures.get('estimate', ''),
+        pictures.get('replication', ''),
         _settings(results),
     ]
     return [section for section in sections if section]

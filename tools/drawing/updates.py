@@ -10,18 +10,18 @@ from common import ConfigError
 from files import replace_text
 
 from .docstrings import measured_configs, update_docstring
-from .estimate_picture import estimate_picture
 from .knn_picture import knn_picture
 from .pictures import Picture, digest_in, save_picture
 from .purity_picture import purity_picture
 from .reading import Results, read_all
 from .readme_table import update_readme
+from .replication_picture import replication_picture
 from .results_page import update_page
 
 Drawer = Callable[[Results], Picture | None]
 _DRAWERS: Mapping[str, Mapping[str, Drawer]] = dict(
     methods=dict(knn=knn_picture, purity=purity_picture),
-    miners=dict(estimate=estimate_picture),
+    miners=dict(replication=replication_picture),
 )
 
 

@@ -15,7 +15,7 @@ from .styles import line_style, prepare_axes
 Points = Mapping[str, list[tuple[float, float]]]
 
 
-def estimate_picture(results: Results) -> Picture | None:
+def replication_picture(results: Results) -> Picture | None:
     """The picture of a file; None where replication is not known."""
     points = {
         name_of(quota): pairs
