@@ -71,9 +71,9 @@ def test_train__resident_equals_loaded(data, whole, tmp_path, monkeypatch):
     num_augmented = []
     augment = AugmentingPreprocessor.augment
 
-    def counting(preprocessor, images, keys):
+    def counting(preprocessor, images, keys, view):
         num_augmented.append(len(images))
-        return augment(preprocessor, images, keys)
+        return augment(preprocessor, images, keys, view)
 
     monkeypatch.setattr(AugmentingPreprocessor, 'augment', counting)
     runner = train(make(data, tmp_path, **RESIDENT))

