@@ -176,7 +176,7 @@ def cost_section(results: Results) -> str:
         f'What it took:\n\n{markdown_table(header, rows)}\nMinutes of '
         'training, with and without a first round that is trained once for '
         'several methods; of a machine that may have been shared. Images/s: '
-        'median over the epochs. Peak: memory of the training process. '
+        'median of what was logged. Peak: memory of the training process. '
         'The last columns share out the time of the four stages.\n'
     )
 

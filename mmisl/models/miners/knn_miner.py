@@ -15,8 +15,8 @@ from .edge_selection import Candidates
 from .rows import Rows, Views, gather_rows, mean_view, own_chunks
 
 _CHUNK_ROWS = 2048
-# Of two lists' entries at a time, a byte each.
-_COMPARISONS = 2**26
+# Of lists that are compared at a time.
+_ENTRIES = 2**24
 
 
 @MODELS.register_module()
@@ -119,11 +119,12 @@ class KNNMiner(BaseMiner):
 
 def _count_shared(nearest: Tensor, src: Tensor, dst: Tensor) -> Tensor:
     """Size of the intersection of two samples' lists, (M,) int64."""
-    # Rows that a search did not find are in no list, also not in two.
-    other = nearest.masked_fill(nearest < 0, -2)
-    num_pairs = max(1, _COMPARISONS // nearest.shape[1] ** 2)
-    parts = [
-        (nearest[s].unsqueeze(2) == other[d].unsqueeze(1)).sum((1, 2))
-        for s, d in zip(src.split(num_pairs), dst.split(num_pairs))
-    ]
+    num_pairs = max(1, _ENTRIES // (2 * nearest.shape[1]))
+    parts = []
+    for one, other in zip(src.split(num_pairs), dst.split(num_pairs)):
+        both = torch.cat([nearest[one], nearest[other]], 1).sort(1).values
+        # A row stands once in a list: what stands twice is in both. Those
+        # that a search did not find are negative, and in no list.
+        twice = (both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)
+        parts.append(twice.sum(1))
     return torch.cat(parts)

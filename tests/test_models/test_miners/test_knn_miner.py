@@ -207,7 +207,7 @@ def test_propose__lists_are_compared_part_by_part(monkeypatch):
     miner = knn_miner.KNNMiner(3, ranking='shared_neighbors', num_shared=7)
     graph = NeighborGraph(40)
     whole, _ = miner.propose([], feats, graph, 0)
-    monkeypatch.setattr(knn_miner, '_COMPARISONS', 100)  # two pairs
+    monkeypatch.setattr(knn_miner, '_ENTRIES', 30)  # two pairs
     parts, _ = miner.propose([], feats, graph, 0)
     assert torch.equal(parts.score, whole.score)
     assert len(whole.score.round().unique()) > 2
