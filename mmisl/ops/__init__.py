@@ -4,7 +4,7 @@ from .faiss_library import import_faiss
 from .nearest_members import nearest_members
 from .nearest_products import nearest_products
 from .nearest_rows import SEARCH_BACKENDS, nearest_rows
-from .segment import segment_argmax, segment_logsumexp
+from .segment import segment_argmax, segment_logsumexp, segment_mean
 from .sharded_rows import (
     ShardedRows,
     all_finite,
@@ -32,5 +32,6 @@ __all__ = [
     'num_local_rows',
     'segment_argmax',
     'segment_logsumexp',
+    'segment_mean',
     'share_queries',
 ]

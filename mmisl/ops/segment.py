@@ -26,6 +26,24 @@ def segment_logsumexp(values: Tensor, row: Tensor, num_rows: int) -> Tensor:
     return top + total.log()
 
 
+def segment_mean(values: Tensor, row: Tensor, num_rows: int) -> Tensor:
+    """Mean of the values of every row, with gradient.
+
+    Args:
+        values (Tensor): (M,) float.
+        row (Tensor): (M,) int64 in [0, num_rows), any order.
+        num_rows (int): B; every row must own at least one value.
+
+    Returns:
+        Tensor: (B,) float.
+    """
+    pairs = torch.stack([values, torch.ones_like(values)], 1)
+    total, count = (
+        pairs.new_zeros(num_rows, 2).index_add(0, row, pairs).unbind(1)
+    )
+    return total / count
+
+
 def segment_argmax(values: Tensor, row: Tensor, num_rows: int) -> Tensor:
     """Position of the largest value of every row; the first of equal ones.
 

@@ -56,6 +56,7 @@ def isl_losses(
     temperature: float,
     hard_positive_weight: float,
     hard_positive: str = 'nearest',
+    positive_reduction: str = 'logsumexp',
 ) -> dict[str, Tensor]:
     """Three loss terms of a batch, every softmax dense over all N rows.
 
@@ -73,6 +74,7 @@ def isl_losses(
         temperature (float): T > 0.
         hard_positive_weight (float): Factor of the third term.
         hard_positive (str): See :func:`hard_positive_index`.
+        positive_reduction (str): ``'logsumexp'`` or ``'mean'``.
 
     Returns:
         dict[str, Tensor]: Scalars ``loss_instance``, ``loss_neighbor`` and
@@ -97,7 +99,11 @@ def isl_losses(
             instance = instance - log_p[i]
             continue
         positives = sorted(neighbors[i] | {i})
-        neighbor = neighbor - log_sum_exp([log_p[j] for j in positives])
+        if positive_reduction == 'mean':
+            for j in positives:
+                neighbor = neighbor - log_p[j] / len(positives)
+        else:
+            neighbor = neighbor - log_sum_exp([log_p[j] for j in positives])
         h = hard_positive_index(i, neighbors[i], bank=bank, mode=hard_positive)
         log_q = log_probs_over_bank(bank[h], bank, temperature=temperature)
         for j in range(num_samples):

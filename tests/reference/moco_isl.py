@@ -67,6 +67,7 @@ def moco_isl_losses(
     *,
     temperature: float,
     kl_weight: float,
+    positive_reduction: str = 'logsumexp',
 ) -> tuple[Tensor, Tensor]:
     """The two terms of a batch.
 
@@ -85,6 +86,8 @@ def moco_isl_losses(
         bank (Tensor): (N, D) float.
         temperature (float): T > 0.
         kl_weight (float): Factor of the second term.
+        positive_reduction (str): ``'logsumexp'``, the sum of the positives
+            inside the logarithm, or ``'mean'``, of their logarithms.
 
     Returns:
         tuple[Tensor, Tensor]: Contrastive term and hard positive, means over
@@ -101,7 +104,11 @@ def moco_isl_losses(
         for u, owner in zip(queue, queue_idx, strict=True):
             if owner not in excluded:
                 bottom.append(torch.dot(query, u) / temperature)
-        contrastive = contrastive + log_sum_exp(bottom) - log_sum_exp(top)
+        if positive_reduction == 'mean':
+            pull = sum(top) / len(top)
+        else:
+            pull = log_sum_exp(top)
+        contrastive = contrastive + log_sum_exp(bottom) - pull
         if not neighbors[i]:
             continue
         nearest = max(

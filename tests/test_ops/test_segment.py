@@ -3,22 +3,26 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmisl.ops import segment_argmax, segment_logsumexp
+from mmisl.ops import segment_argmax, segment_logsumexp, segment_mean
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 ROW = torch.tensor([2, 0, 2, 1, 0, 2, 2])  # in no order, all of 3 rows
 
 
+@pytest.mark.parametrize(
+    'segment, whole',
+    [(segment_logsumexp, torch.logsumexp), (segment_mean, torch.mean)],
+)
 @pytest.mark.parametrize('dtype', TOLERANCE)
-def test_segment_logsumexp__value_and_gradient_match_torch(dtype):
+def test_segment__value_and_gradient_match_torch(dtype, segment, whole):
     values = torch.randn(7, dtype=dtype)
     weight = torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64)
     leaf = values.clone().requires_grad_()
-    got = segment_logsumexp(leaf, ROW, 3)
+    got = segment(leaf, ROW, 3)
     (got * weight).sum().backward()
     reference = values.double().requires_grad_()
     expected = torch.stack(
-        [reference[ROW == row].logsumexp(0) for row in range(3)]
+        [whole(reference[ROW == row], 0) for row in range(3)]
     )
     (expected * weight).sum().backward()
     tolerance = dict(atol=TOLERANCE[dtype], rtol=TOLERANCE[dtype])

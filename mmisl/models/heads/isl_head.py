@@ -15,9 +15,27 @@ from mmisl.ops import (
     check_backend,
     segment_argmax,
     segment_logsumexp,
+    segment_mean,
 )
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
+
+# How the logits of a sample and of its neighbours become one.
+POSITIVE_REDUCTIONS = {'logsumexp': segment_logsumexp, 'mean': segment_mean}
+
+
+def check_reduction(positive_reduction: str) -> str:
+    """The name, if it is one of :data:`POSITIVE_REDUCTIONS`.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if positive_reduction not in POSITIVE_REDUCTIONS:
+        raise ValueError(
+            'positive_reduction must be one of '
+            f'{", ".join(POSITIVE_REDUCTIONS)}, got {positive_reduction!r}'
+        )
+    return positive_reduction
 
 
 @MODELS.register_module()
@@ -37,6 +55,16 @@ class ISLHead(BaseModule):
     N(i) the first term is NPID's. Source: released code,
     ``lib/LinearAverage.py``, ``LinearCriterion``.
 
+    With the sum inside the logarithm a neighbour is pulled by its share of
+    the sum, so that those which are near already take all of it. With
+    ``positive_reduction='mean'`` the first term is
+
+    .. math::
+        -\frac{1}{1 + |N(i)|} \sum_{j \in \{i\} \cup N(i)} \log p_{ij}
+
+    in which every one is pulled alike, as supervised contrastive learning
+    prefers (Khosla et al. 2020, eq. 2 over eq. 3).
+
     No (B, N) matrix is formed: see :func:`mmisl.ops.bank_softmax_kl`.
 
     Args:
@@ -45,6 +73,8 @@ class ISLHead(BaseModule):
             Defaults to 0.5.
         hard_positive (str): ``'nearest'`` as released, or ``'hardest'``, the
             neighbour LEAST similar to i. Defaults to ``'nearest'``.
+        positive_reduction (str): ``'logsumexp'`` as released, or ``'mean'``.
+            Defaults to ``'logsumexp'``.
         backend (str): Of :func:`mmisl.ops.bank_softmax_kl`: ``'torch'``, or
             ``'triton'`` for kernels on CUDA, with float32 features and a
             float32 or half bank at most 512 wide. Defaults to ``'torch'``:
@@ -61,6 +91,7 @@ class ISLHead(BaseModule):
         hard_positive_weight: float = 0.5,
         *,
         hard_positive: str = 'nearest',
+        positive_reduction: str = 'logsumexp',
         backend: str = 'torch',
     ) -> None:
         super().__init__()
@@ -79,6 +110,7 @@ class ISLHead(BaseModule):
         self.temperature = temperature
         self.hard_positive_weight = hard_positive_weight
         self.hard_positive = hard_positive
+        self.positive_reduction = check_reduction(positive_reduction)
         self.backend = check_backend(backend)
 
     def loss(
@@ -137,9 +169,10 @@ class ISLHead(BaseModule):
                     feats, bank, self.temperature, backend=self.backend
                 )
                 kl = torch.zeros_like(lse)
-            nll = (lse - positives.logsumexp(feats, self.temperature)) / max(
-                len(feats), 1
-            )
+            logits = positives.logits(feats, self.temperature)
+            reduce = POSITIVE_REDUCTIONS[self.positive_reduction]
+            logit = reduce(logits, positives.row, len(feats))
+            nll = (lse - logit) / max(len(feats), 1)
             zero = feats.sum() * 0
             has_neighbor = positives.has_neighbor
             weight = self.hard_positive_weight / max(len(feats), 1)
@@ -183,10 +216,9 @@ class _Positives(NamedTuple):
         batch = torch.arange(len(feats), device=row.device)
         return cls(torch.cat([batch, row]), rows, degree > 0)
 
-    def logsumexp(self, feats: Tensor, temperature: float) -> Tensor:
-        """Log-sum-exp of the logits of i and its neighbours, (B,)."""
-        logits = (feats[self.row] * self.feats).sum(1) / temperature
-        return segment_logsumexp(logits, self.row, len(feats))
+    def logits(self, feats: Tensor, temperature: float) -> Tensor:
+        """Of the samples and their neighbours, (B + M,)."""
+        return (feats[self.row] * self.feats).sum(1) / temperature
 
     def hard_positive(self, hardest: bool) -> Tensor:
         """(B, D), the chosen neighbour; the sample itself without any."""

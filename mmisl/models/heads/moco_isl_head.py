@@ -11,6 +11,7 @@ from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
 from ..memories import KeyQueue
+from .isl_head import check_reduction
 
 
 @MODELS.register_module()
@@ -36,6 +37,10 @@ class MoCoISLHead(BaseModule):
     loss: nothing is taken out of its negatives, not even stale keys of its
     own, and it has no second term.
 
+    With ``positive_reduction='mean'`` the numerator is the geometric mean of
+    its terms, so that every positive is pulled alike: see
+    :class:`mmisl.ISLHead`.
+
     The subset is a function of the sample's ``draw_key``, so it depends
     neither on the ranks nor on an interruption.
 
@@ -47,6 +52,8 @@ class MoCoISLHead(BaseModule):
         use_positives (bool): Whether S is used. If not, S is empty and
             neighbours are only taken out of the negatives.
             Defaults to True.
+        positive_reduction (str): ``'logsumexp'`` or ``'mean'``.
+            Defaults to ``'logsumexp'``.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -59,6 +66,7 @@ class MoCoISLHead(BaseModule):
         max_positives: int = 4,
         kl_weight: float = 0.5,
         use_positives: bool = True,
+        positive_reduction: str = 'logsumexp',
     ) -> None:
         super().__init__()
         if temperature <= 0:
@@ -74,6 +82,7 @@ class MoCoISLHead(BaseModule):
         self.max_positives = max_positives
         self.kl_weight = kl_weight
         self.use_positives = use_positives
+        self.positive_reduction = check_reduction(positive_reduction)
 
     def loss(
         self,
@@ -136,9 +145,16 @@ class MoCoISLHead(BaseModule):
             logits = logits.masked_fill(is_positive, -torch.inf)
         nll = torch.cat([own_logit, logits], 1).logsumexp(1)
         return dict(
-            loss_contrastive=_mean(nll - own_logit.logsumexp(1)),
+            loss_contrastive=_mean(nll - self._reduce(own_logit)),
             loss_hard_positive=self.kl_weight * divergence,
         )
+
+    def _reduce(self, logits: Tensor) -> Tensor:
+        """(B,) from the logits of all positives, -inf in empty places."""
+        if self.positive_reduction == 'logsumexp':
+            return logits.logsumexp(1)
+        is_there = logits.isfinite()
+        return logits.where(is_there, 0).sum(1) / is_there.sum(1)
 
     def _with_neighbors(
         self,

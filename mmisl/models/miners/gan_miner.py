@@ -18,7 +18,7 @@ from mmisl.structures import NeighborGraph
 from ..gans import GANReport, ProxyGAN, TripletSampler
 from .base import BaseMiner, check_search, check_topk
 from .edge_selection import Candidates
-from .rows import Rows, Views, own_chunks, unit_mean
+from .rows import Rows, Views, own_chunks, seeded_generator, unit_mean
 from .shared_votes import cast_ballots
 
 _CHUNK_ROWS = 1024
@@ -284,7 +284,7 @@ class GANMiner(BaseMiner):
             rows,
             bank,
             graph,
-            _generator(bank.device, seed, 0, 1),
+            seeded_generator(bank.device, seed, 0, 1),
         )
         chosen = thresholds_of(score, cosine[:, -1])
         if self.score_thr != 'auto':
@@ -299,7 +299,7 @@ class GANMiner(BaseMiner):
         """Train on all samples but a few, whose balance is watched."""
         # All ranks train the same GAN on the same batches.
         bank, views = share_queries(bank), [share_queries(v) for v in views]
-        rng = _generator(bank.device, seed, 0)
+        rng = seeded_generator(bank.device, seed, 0)
         num_samples = len(bank)
         order = torch.randperm(num_samples, generator=rng, device=bank.device)
         num_held_out = min(_MAX_HELD_OUT, max(1, num_samples // 16))
@@ -371,7 +371,7 @@ class GANMiner(BaseMiner):
             description='mining around proxies',
         ):
             # Seeded by chunk, so the draws do not depend on the ranks.
-            rng = _generator(bank.device, seed, 1 + chunk)
+            rng = seeded_generator(bank.device, seed, 1 + chunk)
             passes = [
                 self.propose_pass(
                     self.anchors(views, view, rows),
@@ -472,11 +472,6 @@ def check_threshold(name: str, value: float | str, *, lowest: float) -> None:
             f'{name} must lie in [{lowest}, 1), got {value!r}; '
             "'auto' takes it from the features"
         )
-
-
-def _generator(device: torch.device, *key: int) -> torch.Generator:
-    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
-    return torch.Generator(device=device).manual_seed(seed % 2**63)
 
 
 def _log_report(report: GANReport) -> None:

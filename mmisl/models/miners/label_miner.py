@@ -13,7 +13,7 @@ from mmisl.structures import NeighborGraph
 
 from .base import BaseMiner, check_topk
 from .edge_selection import Candidates, undirected
-from .rows import Rows, Views, mean_view, own_chunks
+from .rows import Rows, Views, mean_view, own_chunks, seeded_generator
 
 _CHUNK_ROWS = 2048
 _CURE = 'write it with tools/extract_features.py from the training images'
@@ -21,12 +21,14 @@ _CURE = 'write it with tools/extract_features.py from the training images'
 
 @MODELS.register_module()
 class LabelMiner(BaseMiner):
-    """Proposes nearest rows so that a given share of pairs is of one class.
+    """Proposes pairs of which a given share is of one class.
 
     It answers what a miner would be worth if it were so pure, and how pure
-    one has to be: both right and wrong pairs are nearest rows of the mean of
-    the views, so the wrong ones are those that a miner would fall for. A run
-    with it has seen labels, and is no row beside methods that have not.
+    one has to be. Among the nearest rows of the mean of the views, wrong
+    pairs are those that a miner would fall for, and right ones those that
+    the features hold together already; drawn from all rows, right ones are
+    what no miner finds. A run with it has seen labels, and is no row beside
+    methods that have not.
 
     Args:
         labels (str): File with the (N,) integer classes of the training set,
@@ -34,8 +36,11 @@ class LabelMiner(BaseMiner):
             as ``tools/extract_features.py`` writes it.
         purity (float): Share of the pairs that are of one class, in [0, 1].
             Defaults to 1.
-        topk (int): Nearest rows among which both kinds are looked for.
+        topk (int): Rows a sample among which both kinds are looked for.
             Defaults to 50.
+        source (str): ``'nearest'``: these are its nearest rows, best first;
+            ``'random'``: drawn from all, with replacement, and so is their
+            order. Defaults to ``'nearest'``.
         **kwargs: Of :class:`BaseMiner`.
 
     Raises:
@@ -43,20 +48,31 @@ class LabelMiner(BaseMiner):
     """
 
     def __init__(
-        self, labels: str, *, purity: float = 1.0, topk: int = 50, **kwargs
+        self,
+        labels: str,
+        *,
+        purity: float = 1.0,
+        topk: int = 50,
+        source: str = 'nearest',
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         if not 0 <= purity <= 1:
             raise ValueError(f'purity must lie in [0, 1], got {purity}')
+        if source not in ('nearest', 'random'):
+            raise ValueError(
+                f"source must be 'nearest' or 'random', got {source!r}"
+            )
         self.labels = labels
         self.purity = purity
         self.topk = check_topk(topk)
+        self.source = source
 
     @torch.no_grad()
     def propose(
         self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
-        """See :meth:`BaseMiner.propose`; nothing here is random.
+        """See :meth:`BaseMiner.propose`; random is only ``source`` random.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -65,21 +81,29 @@ class LabelMiner(BaseMiner):
         feats = mean_view(views)
         labels = read_labels(self.labels, len(feats)).to(feats.device)
         parts = []
-        for _, rows in own_chunks(
+        for chunk, rows in own_chunks(
             len(feats), _CHUNK_ROWS, feats.device, description='labelled pairs'
         ):
-            cosine, row = nearest_rows(
-                feats[rows], feats, self.topk, exclude=rows
-            )
+            if self.source == 'nearest':
+                score, row = nearest_rows(
+                    feats[rows], feats, self.topk, exclude=rows
+                )
+            else:
+                rng = seeded_generator(feats.device, seed, chunk)
+                shape = (len(rows), self.topk)
+                score = torch.rand(shape, generator=rng, device=feats.device)
+                row = torch.randint(
+                    len(feats), shape, generator=rng, device=feats.device
+                )
             src = rows.unsqueeze(1).expand_as(row)
             parts.append(
                 Candidates(
-                    src.flatten(), row.flatten(), cosine.flatten().double()
+                    src.flatten(), row.flatten(), score.flatten().double()
                 )
             )
-        near = Candidates.cat(parts).gather()
-        src, dst, cosine = undirected(near, len(feats), self.mutual)
-        score = _interleaved(cosine, labels[src] == labels[dst], self.purity)
+        pairs = Candidates.cat(parts).gather()
+        src, dst, score = undirected(pairs, len(feats), self.mutual)
+        score = _interleaved(score, labels[src] == labels[dst], self.purity)
         # Of a kind that is not wanted there is nothing to propose.
         wanted = score.isfinite().nonzero().flatten()
         own = wanted[get_rank() :: get_world_size()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from torch import Tensor
@@ -63,6 +64,19 @@ def own_chunks(
         begin = min(begin + get_rank() * chunk_rows, num_samples)
         end = min(begin + chunk_rows, num_samples)
         yield begin // chunk_rows, torch.arange(begin, end, device=device)
+
+
+def seeded_generator(device: torch.device, *key: int) -> torch.Generator:
+    """Random numbers of a purpose of their own.
+
+    Args:
+        device (torch.device): Of the numbers.
+        *key (int): A mining's seed and counters, >= 0. With the number of a
+            chunk of :func:`own_chunks` the numbers do not depend on the
+            ranks.
+    """
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    return torch.Generator(device=device).manual_seed(seed % 2**63)
 
 
 def gather_rows(rows: Tensor, values: Tensor, num_samples: int) -> Tensor:

@@ -60,6 +60,7 @@ def assert_like_oracle(head, feats, batch, bank):
         temperature=head.temperature,
         hard_positive_weight=head.hard_positive_weight,
         hard_positive=head.hard_positive,
+        positive_reduction=head.positive_reduction,
     )
     top_logit = float(leaf.detach().norm(dim=1).max()) / head.temperature
     error = 10 * torch.finfo(feats.dtype).eps * top_logit
@@ -83,11 +84,17 @@ def assert_like_oracle(head, feats, batch, bank):
 @pytest.mark.parametrize('hard_positive', ['nearest', 'hardest'])
 @pytest.mark.parametrize('temperature', [0.01, 0.07, 0.3, 1.0])
 @pytest.mark.parametrize('batch', BATCHES.values(), ids=BATCHES)
+@pytest.mark.parametrize('positive_reduction', ['logsumexp', 'mean'])
 @pytest.mark.parametrize('dtype', TOLERANCE)
 def test_loss__value_and_gradient_match_oracle(
-    dtype, batch, temperature, hard_positive
+    dtype, positive_reduction, batch, temperature, hard_positive
 ):
-    head = ISLHead(temperature, 0.7, hard_positive=hard_positive)
+    head = ISLHead(
+        temperature,
+        0.7,
+        hard_positive=hard_positive,
+        positive_reduction=positive_reduction,
+    )
     feats = unit_rows(len(batch), dtype)
     bank = unit_rows(NUM_SAMPLES, dtype)
     assert_like_oracle(head, feats, batch, bank)
@@ -232,6 +239,10 @@ def test_loss__triton_needs_a_gpu(edges):
         (dict(temperature=0), 'temperature must be > 0, got 0'),
         (dict(hard_positive_weight=-1), 'weight must be >= 0, got -1'),
         (dict(hard_positive='hard'), "'nearest' or 'hardest', got 'hard'"),
+        (
+            dict(positive_reduction='sum'),
+            "must be one of logsumexp, mean, got 'sum'",
+        ),
         (dict(backend='cuda'), "backend must be one of .*got 'cuda'"),
     ],
 )

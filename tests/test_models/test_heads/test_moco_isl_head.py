@@ -93,14 +93,16 @@ def assert_close(found, expected):
 @pytest.mark.parametrize('queue_idx', QUEUES.values(), ids=QUEUES)
 @pytest.mark.parametrize('batch', BATCHES.values(), ids=BATCHES)
 @pytest.mark.parametrize('edges', GRAPHS.values(), ids=GRAPHS)
+@pytest.mark.parametrize('positive_reduction', ['logsumexp', 'mean'])
 def test_loss__value_and_gradient_match_oracle(
-    edges, batch, queue_idx, num_positives, temperature
+    positive_reduction, edges, batch, queue_idx, num_positives, temperature
 ):
     head = MoCoISLHead(
         temperature,
         max_positives=num_positives or 3,
         kl_weight=0.7,
         use_positives=num_positives > 0,
+        positive_reduction=positive_reduction,
     )
     query = unit_rows(len(batch)).requires_grad_()
     key, bank = unit_rows(len(batch)), unit_rows(NUM_SAMPLES)
@@ -118,6 +120,7 @@ def test_loss__value_and_gradient_match_oracle(
         bank,
         temperature=temperature,
         kl_weight=0.7,
+        positive_reduction=positive_reduction,
     )
     assert list(losses) == ['loss_contrastive', 'loss_hard_positive']
     for found, value in zip(losses.values(), expected):
@@ -232,6 +235,10 @@ def test_draw__an_edge_more_moves_no_other_number():
         (dict(temperature=0), 'temperature must be > 0, got 0'),
         (dict(max_positives=0), 'max_positives must be >= 1, got 0; use_po'),
         (dict(kl_weight=-1), 'kl_weight must be >= 0, got -1'),
+        (
+            dict(positive_reduction='sum'),
+            "must be one of logsumexp, mean, got 'sum'",
+        ),
     ],
 )
 def test_init__arguments_are_checked(args, words):

@@ -122,3 +122,33 @@ def test_mine__labels_of_another_set_are_refused(labels):
 def test_init__purity_out_of_range(purity):
     with pytest.raises(ValueError, match=f'purity must lie in.*got {purity}'):
         LabelMiner('labels.npy', purity=purity)
+
+
+@pytest.mark.parametrize('purity', [0.25, 1.0])
+def test_mine__drawn_pairs_have_the_purity_too(labels, purity):
+    classes, path = labels
+    miner = LabelMiner(str(path), purity=purity, topk=20, source='random')
+    edges, graph = mine(miner, make_views(), quota=1.5)
+    right = (classes[edges.src] == classes[edges.dst]).sum()
+    assert graph.num_edges == int(1.5 * NUM_SAMPLES / 2)
+    assert abs(int(right) - purity * graph.num_edges) <= 1
+
+
+def test_mine__drawn_pairs_hang_on_the_seed_and_not_on_the_features(labels):
+    path = str(labels[1])
+
+    def drawn(seed):
+        views = make_views()
+        graph = NeighborGraph(NUM_SAMPLES)
+        LabelMiner(path, source='random').mine(
+            views, views[0], graph, 2.0, seed=seed
+        )
+        return graph.neighbors(torch.arange(NUM_SAMPLES))[1].tolist()
+
+    assert drawn(3) == drawn(3)
+    assert drawn(3) != drawn(4)
+
+
+def test_init__source():
+    with pytest.raises(ValueError, match="source must be 'nearest' or 'rand"):
+        LabelMiner('labels.npy', source='drawn')
