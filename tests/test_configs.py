@@ -15,7 +15,7 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 83
+NUM_CONFIGS = 97
 PATHS = sorted([*FOLDER.glob('*.py'), *FOLDER.glob('study/*.py')])
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES, WIDTH = 7, 8
@@ -181,18 +181,30 @@ def test_configs__schedule(cfg):
     encoder.pop('restart_lr', None)
     encoder.setdefault('first_epochs', encoder['max_epochs'])
     schedule = RoundSchedule(max_rounds=cfg.train_cfg.max_rounds, **encoder)
-    for scheduler in cfg.param_scheduler:
-        # A cosine that ends early or late would be a silent mistake.
+    for scheduler in cfg.param_scheduler[:-1]:
+        # Cut off where the first pairs come in, and raised there.
         if scheduler.type == 'CosineAnnealingLR':
             assert scheduler.T_max == schedule.total_epochs
-            assert scheduler.get('end', schedule.total_epochs) == (
-                scheduler.T_max
+            cut = scheduler.end
+            # A method with one round goes along with those that mine.
+            assert cut == schedule.first_epochs or schedule.max_rounds != 3
+        else:
+            assert scheduler.milestones == [cut]
+            assert scheduler.gamma > 1
+            assert scheduler.end == schedule.total_epochs
+    for final in cfg.param_scheduler[-1:]:  # none for a constant rate
+        if final.type == 'CosineAnnealingLR':
+            # One that ends early or late would be a silent mistake.
+            begin = final.get('begin', 0)
+            assert begin + final.T_max == schedule.total_epochs
+            assert final.get('end', schedule.total_epochs) == (
+                schedule.total_epochs
             )
-        elif scheduler.type == 'MultiStepLR':
-            first, *_, last = scheduler.milestones
+        elif final.type == 'MultiStepLR':
+            first, *_, last = final.milestones
             assert first < last < schedule.total_epochs
         else:
-            assert scheduler.monitor == 'knn/bank_top1'
+            assert final.monitor == 'knn/bank_top1'
 
 
 def test_configs__model(cfg):

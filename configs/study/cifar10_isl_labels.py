@@ -2,8 +2,7 @@
 
 Command: ``python tools/train.py configs/study/cifar10_isl_labels.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
-to 20 s an epoch. Paper: no such data. Here: kNN 46.9 %, linear 50.3 % (1
-seed).
+to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
 Not a method: what mining could give at most, with the neighbours per image of
 cifar10_isl_knn_dense.py. The labels come from ``python

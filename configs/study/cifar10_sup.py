@@ -31,3 +31,6 @@ train_cfg = dict(
     mining=dict(_delete_=True),
 )
 optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=1e-4))
+param_scheduler = [
+    dict(type='CosineAnnealingLR', eta_min=0, T_max=60, by_epoch=True)
+]

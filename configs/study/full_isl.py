@@ -27,6 +27,19 @@ train_cfg = dict(
 )
 optim_wrapper = dict(type='AmpOptimWrapper', dtype='bfloat16')
 param_scheduler = [
-    dict(type='CosineAnnealingLR', eta_min=0, T_max=200, by_epoch=True)
+    dict(
+        type='CosineAnnealingLR', eta_min=0, T_max=200, by_epoch=True, end=140
+    ),
+    dict(
+        type='MultiStepLR', milestones=[140], gamma=5.0, by_epoch=True, end=200
+    ),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=0,
+        T_max=30,
+        by_epoch=True,
+        begin=170,
+        end=200,
+    ),
 ]
 env_cfg = dict(dist_cfg=dict(backend='nccl'))

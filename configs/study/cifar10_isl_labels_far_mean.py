@@ -1,0 +1,14 @@
+"""The study, an instrument: distant right pairs, all pulled alike.
+
+Command: ``python tools/train.py
+configs/study/cifar10_isl_labels_far_mean.py``; with the others of its table:
+docs/results.md. Hardware meant for: one CPU core, 10 to 20 s an epoch. Paper:
+no such data. Here: see docs/results.md.
+
+cifar10_isl_labels_far.py with the mean over the positives, as in
+cifar10_isl_mean.py.
+"""
+
+_base_ = 'cifar10_isl_labels_far.py'
+
+model = dict(head=dict(positive_reduction='mean'))
