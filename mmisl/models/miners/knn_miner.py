@@ -25,6 +25,9 @@ class KNNMiner(BaseMiner):
 
     Args:
         topk (int): Neighbours proposed per sample. Defaults to 10.
+        skip (int): Nearest rows that are passed over first: pairs which are
+            near already teach little. With ``mutual`` both ends pass the
+            other over. Defaults to 0.
         source (str): Features compared: ``'bank'``, or ``'mean_view'``, the
             mean of the augmented views. Defaults to ``'bank'``.
         ranking (str): ``'similarity'`` (cosine), or ``'shared_neighbors'``:
@@ -48,6 +51,7 @@ class KNNMiner(BaseMiner):
         self,
         topk: int = 10,
         *,
+        skip: int = 0,
         source: str = 'bank',
         ranking: str = 'similarity',
         num_shared: int = 20,
@@ -64,10 +68,13 @@ class KNNMiner(BaseMiner):
                 "ranking must be 'similarity' or 'shared_neighbors', got "
                 f'{ranking!r}'
             )
+        if skip < 0:
+            raise ValueError(f'skip must be >= 0, got {skip}')
         if num_shared < 1:
             raise ValueError(f'num_shared must be >= 1, got {num_shared}')
         self.search = check_search(search, SEARCH_BACKENDS)
         self.topk = check_topk(topk)
+        self.skip = skip
         self.source = source
         self.ranking = ranking
         self.num_shared = num_shared
@@ -78,7 +85,8 @@ class KNNMiner(BaseMiner):
     ) -> tuple[Candidates, dict[str, float]]:
         """See :meth:`BaseMiner.propose`; nothing here is random."""
         feats = bank if self.source == 'bank' else mean_view(views)
-        depth = self.topk
+        proposed = slice(self.skip, self.skip + self.topk)
+        depth = proposed.stop
         if self.ranking == 'shared_neighbors':
             depth = max(depth, self.num_shared)
         # An approximate index is built anew by each call: one for all rows.
@@ -99,12 +107,12 @@ class KNNMiner(BaseMiner):
                 backend=self.search,
             )
             shares.append(rows)
-            cosines.append(cosine[:, : self.topk])
+            cosines.append(cosine[:, proposed])
             lists.append(row)
         own, nearest = torch.cat(shares), torch.cat(lists)
         score = torch.cat(cosines).double()  # (M, k)
         src = own.unsqueeze(1).expand_as(score).flatten()
-        dst = nearest[:, : self.topk].flatten()
+        dst = nearest[:, proposed].flatten()
         score = score.flatten()
         if self.ranking == 'shared_neighbors':
             compared = gather_rows(

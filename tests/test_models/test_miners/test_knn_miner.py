@@ -32,13 +32,13 @@ def ranked_others(feats, i):
     return sorted(others, key=lambda j: -cosines[j]), cosines
 
 
-def plain_candidates(feats, topk, num_shared=None):
+def plain_candidates(feats, topk, num_shared=None, skip=0):
     """What the miner shall propose, as {(i, j): score}."""
     expected = {}
     lists = [ranked_others(feats, i)[0] for i in range(len(feats))]
     for i in range(len(feats)):
         others, cosines = ranked_others(feats, i)
-        for j in others[:topk]:
+        for j in others[skip : skip + topk]:
             score = cosines[j]
             if num_shared is not None:
                 common = set(lists[i][:num_shared]) & set(
@@ -79,12 +79,18 @@ def test_propose__similarity_matches_plain_loop(
 
 
 @pytest.mark.parametrize('topk, num_shared', [(4, 6), (6, 4), (3, 50)])
+@pytest.mark.parametrize('skip', [0, 1, 5, 12])
 @pytest.mark.parametrize('dtype', TOLERANCE)
-def test_propose__shared_neighbors_match_plain_loop(dtype, topk, num_shared):
+def test_propose__shared_neighbors_match_plain_loop(
+    dtype, skip, topk, num_shared
+):
     inputs = make_inputs(dtype)
-    expected = plain_candidates(inputs[1].double(), topk, num_shared)
+    expected = plain_candidates(inputs[1].double(), topk, num_shared, skip)
     miner = make_miner(
-        topk=topk, ranking='shared_neighbors', num_shared=num_shared
+        topk=topk,
+        skip=skip,
+        ranking='shared_neighbors',
+        num_shared=num_shared,
     )
     assert_proposes(miner, inputs, expected, TOLERANCE[dtype])
 
@@ -105,6 +111,17 @@ def test_propose__shared_neighbors_outrank_any_cosine():
     assert scores['similarity'][0, 1] > scores['similarity'][4, 5]
     by_shared = scores['shared_neighbors']
     assert by_shared[0, 1] < by_shared[4, 5]
+
+
+def test_mine__mutual_pairs_pass_each_other_over():
+    views, bank, graph = make_inputs()
+    make_miner(topk=4, skip=3, mutual=True).mine(
+        views, bank, graph, 9.0, seed=0
+    )
+    found = set(plain_candidates(bank, 4, skip=3))
+    expected = {(i, j) for i, j in found if i < j and (j, i) in found}
+    assert expected
+    assert set(zip(*(ends.tolist() for ends in graph.edges()))) == expected
 
 
 @pytest.mark.parametrize('num_samples', [2, 3])
@@ -132,6 +149,7 @@ def test_mine__quota_is_met_exactly(quota):
     [
         (dict(source='view'), "'bank' or 'mean_view', got 'view'"),
         (dict(ranking='votes'), "'shared_neighbors', got 'votes'"),
+        (dict(skip=-1), 'skip must be >= 0, got -1'),
         (dict(num_shared=0), 'num_shared must be >= 1, got 0'),
     ],
 )
