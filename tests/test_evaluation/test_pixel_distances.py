@@ -40,6 +40,17 @@ def test_between__no_pair(images):
     assert PixelDistances(images).between(none, none).shape == (0,)
 
 
+def test_mean_between__of_all_pairs_and_of_some(images):
+    src, dst = np.divmod(np.arange(37 * 37), 37)
+    exact = all_distances(images)
+    distances = PixelDistances(images, num_pairs=10)
+    assert distances.mean_between(src, dst) == pytest.approx(exact.mean())
+    some = distances.mean_between(src, dst, max_pairs=700)
+    assert some != pytest.approx(exact.mean(), abs=1e-6)
+    assert some == pytest.approx(exact.mean(), abs=3e-2)
+    assert some == distances.mean_between(src, dst, max_pairs=700)
+
+
 def test_median__of_all_pairs_of_different_images(images):
     flat = images.reshape(37, -1) / 255
     median = np.median(pdist(flat)) / np.sqrt(flat.shape[1])

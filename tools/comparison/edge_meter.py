@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 from positives.images import SmallImages
 
@@ -15,8 +14,6 @@ from mmisl.report.data_folders import search_places
 from mmisl.report.run_images import read_images
 from mmisl.structures import MiningSnapshot, ScoredEdges, list_snapshots
 
-# Of more edges as many are drawn, as every image of theirs must be read.
-_MAX_PIXEL_EDGES = 100_000
 # Numbers of a round by those of edge_numbers; counts are what runs log.
 _NUMBERS = ('purity', 'max_degree', 'coverage')
 
@@ -95,12 +92,7 @@ class EdgeMeter:
         numbers = edge_numbers(edges, self._labels)
         found = {name: numbers[name] for name in _NUMBERS if name in numbers}
         if len(edges):
-            chosen = np.arange(len(edges))
-            if len(edges) > _MAX_PIXEL_EDGES:
-                rng = np.random.default_rng(0)
-                chosen = rng.choice(chosen, _MAX_PIXEL_EDGES, replace=False)
-            apart = self._distances.between(
-                edges.src[chosen], edges.dst[chosen]
+            found['pixel_distance'] = self._distances.mean_between(
+                edges.src, edges.dst
             )
-            found['pixel_distance'] = float(apart.mean())
         return found

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,9 +22,6 @@ from mmisl.models.miners import (
 from mmisl.structures import NeighborGraph
 
 from .variants import Variant
-
-# Edges whose images are compared by pixels; of more as many are drawn.
-MAX_PIXEL_EDGES = 20_000
 
 
 class KeptProposals(BaseMiner):
@@ -168,14 +164,6 @@ class Bench:
             if name in statistics
         }
         if len(edges):
-            numbers['pixel_distance'] = self._pixel_distance(edges)
+            ends = torch.stack([edges.src, edges.dst]).cpu().numpy()
+            numbers['pixel_distance'] = self.pixels.mean_between(*ends)
         return numbers
-
-    def _pixel_distance(self, edges: Candidates) -> float:
-        """Mean over the edges, or over as many as are looked at."""
-        src, dst = torch.stack([edges.src, edges.dst]).cpu().numpy()
-        if len(src) > MAX_PIXEL_EDGES:
-            rng = np.random.default_rng(0)
-            rows = rng.choice(len(src), MAX_PIXEL_EDGES, replace=False)
-            src, dst = src[rows], dst[rows]
-        return float(self.pixels.between(src, dst).mean())
