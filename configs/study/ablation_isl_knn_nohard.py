@@ -1,0 +1,12 @@
+"""What matters: no hard positive.
+
+Command: ``python tools/train.py configs/study/ablation_isl_knn_nohard.py``;
+with the others of its table: docs/results.md. Hardware meant for: one CPU
+core, 10 to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+
+cifar10_isl_knn.py without the second term of the loss.
+"""
+
+_base_ = 'cifar10_isl_knn.py'
+
+model = dict(head=dict(hard_positive_weight=0.0))
