@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -255,9 +256,16 @@ def test_describe_run__a_run_of_its_own(parts, branched):
     assert described['stages'] == dict(encoder=4.0, mining=2.0)
 
 
-def test_describe_run__a_part_is_not_taken_for_the_whole(parts, branched):
-    """The command that names no other method knows of no first round."""
-    described = parts('history').describe_run(branched[0], None, batch_size=8)
+@pytest.mark.parametrize('is_planned', [True, False])
+def test_describe_run__a_part_is_not_taken_for_the_whole(
+    parts, branched, is_planned
+):
+    """Another command names other methods, with another first round."""
+    run, first = branched
+    shutil.rmtree(first.folder)
+    described = parts('history').describe_run(
+        run, first if is_planned else None, batch_size=8
+    )
     assert described == dict(
         name='isl', seed=3, knn=30.0, linear=40.0, converged=True,
         commit='bbb', purity=0.5,

@@ -28,8 +28,8 @@ def describe_run(
     Args:
         run (Run): The run.
         first (FirstRound, optional): That it may have gone on from. Of a run
-            that went on from one which is not given here, only scores and
-            what was mined are known.
+            that went on from one which is not given here, or has not begun,
+            only scores and what was mined are known.
         batch_size (int): Images of an iteration.
 
     Returns:
@@ -40,6 +40,9 @@ def describe_run(
     parts: list[Run] = [run]
     records = own
     start = first_trained(own)
+    if first is not None and not any(first.folder.glob('*/vis_data')):
+        # Other methods of the command would share it; this run had another.
+        first = None
     if first is None and 1 < start < math.inf:
         # Time, memory and curves of a part would be taken for the whole.
         return dict(
