@@ -72,7 +72,7 @@ class LabelMiner(BaseMiner):
     def propose(
         self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
     ) -> tuple[Candidates, dict[str, float]]:
-        """See :meth:`BaseMiner.propose`; random is only ``source`` random.
+        """See :meth:`BaseMiner.propose`; drawn is what ``source`` says.
 
         Raises:
             FileNotFoundError: If there is no such file.
