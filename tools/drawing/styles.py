@@ -18,12 +18,15 @@ _COLORS = (
     '#56b4e9',
 )
 _MARKERS = 'os^Dv<>PX*h'
+_DASHES = ('-', '--', ':')  # when the colours begin again
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour and marker of the line with a number from 0."""
+    """Colour, dashes and marker of the line with a number from 0."""
+    turn, color = divmod(index, len(_COLORS))
     return dict(
-        color=_COLORS[index % len(_COLORS)],
+        color=_COLORS[color],
+        linestyle=_DASHES[turn % len(_DASHES)],
         marker=_MARKERS[index % len(_MARKERS)],
         markersize=4,
         linewidth=1.4,
