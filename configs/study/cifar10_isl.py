@@ -3,7 +3,8 @@
 Data: ``python tools/prepare_data.py cifar10jpeg --from cifar10_jpeg.tar.xz``.
 Command: ``python tools/train.py configs/study/cifar10_isl.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
-20 s an epoch. Paper: no such data. Here: see docs/results.md.
+20 s an epoch. Paper: no such data. Here: kNN 50.2 ± 0.2 %, linear 52.3 ± 0.5 %
+(3 seeds).
 
 Every fifth training image, a quarter-width ResNet-18, 60 epochs in 3 rounds of
 which the first has 40: neighbours mined from poor features cost accuracy. The

@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_isl_knn_mean.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
-to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+to 20 s an epoch. Paper: no such data. Here: kNN 49.9 %, linear 52.0 % (1
+seed).
 
 cifar10_isl_knn.py with the mean over the positives, as in cifar10_isl_mean.py.
 """

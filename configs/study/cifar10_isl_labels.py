@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_isl_labels.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
-to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+to 20 s an epoch. Paper: no such data. Here: kNN 50.8 %, linear 54.2 % (1
+seed).
 
 Not a method: what mining could give at most, with the neighbours per image of
 cifar10_isl_knn_dense.py. The labels come from ``python

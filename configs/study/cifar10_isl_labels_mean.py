@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_isl_labels_mean.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU
-core, 10 to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+core, 10 to 20 s an epoch. Paper: no such data. Here: kNN 50.5 %, linear 54.3 %
+(1 seed).
 
 cifar10_isl_labels.py with the mean over the positives, as in
 cifar10_isl_mean.py.

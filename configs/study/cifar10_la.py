@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_la.py``; with the others
 of its table: docs/results.md. Hardware meant for: one CPU core, 10 to 20 s an
-epoch. Paper: no such data. Here: see docs/results.md.
+epoch. Paper: no such data. Here: kNN 46.1 ± 1.0 %, linear 51.9 ± 1.0 % (3
+seeds).
 
 Deviations from the published constants: 40 epochs of warm start, as long as
 ISL's first round; 3 clusterings into 240 clusters, which keeps the published

@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_mocov2_isl_knn.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU
-core, 10 to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+core, 10 to 20 s an epoch. Paper: no such data. Here: kNN 50.4 %, linear 55.3 %
+(1 seed).
 """
 
 _base_ = 'cifar10_mocov2_isl.py'

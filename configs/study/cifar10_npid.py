@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_npid.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
-20 s an epoch. Paper: no such data. Here: see docs/results.md.
+20 s an epoch. Paper: no such data. Here: kNN 50.6 ± 0.2 %, linear 52.8 ± 0.7 %
+(3 seeds).
 """
 
 _base_ = 'cifar10_isl.py'
