@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/cifar10_sup.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
-20 s an epoch. Paper: no such data. Here: see docs/results.md.
+20 s an epoch. Paper: no such data. Here: kNN 72.4 %, linear 73.2 % (1 seed).
 
 Images, augmentation and epochs of cifar10_isl.py, the optimizer of
 sup_r18_cifar10.py.
