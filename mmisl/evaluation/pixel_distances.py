@@ -88,8 +88,7 @@ class PixelDistances:
             src (np.ndarray): (M,) indices in [0, N), M >= 1.
             dst (np.ndarray): (M,) indices in [0, N).
             max_pairs (int): Of more pairs as many are drawn, the same ones
-                every time. Defaults to 20,000, whose mean is good to a
-                thousandth of the distances.
+                every time. Defaults to 20,000.
         """
         if len(src) > max_pairs:
             rng = np.random.default_rng(0)

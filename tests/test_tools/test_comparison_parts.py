@@ -283,6 +283,35 @@ def test_describe_run__leaves_out_what_is_lost(parts, branched):
     )
 
 
+def test_score_baselines__methods_leave_each_others_rows_alone(
+    parts, monkeypatch, tmp_path
+):
+    scores, made = parts('scores'), []
+
+    def score(cfg, seed):
+        made.append((cfg.model.type, seed))
+        return dict(knn=float(len(made)))
+
+    monkeypatch.setattr(scores, 'score_pixels', score)
+    monkeypatch.setattr(scores, 'score_untrained', score)
+    open_end, over = (parts('processes').Stretch(m) for m in (None, 0))
+    one, other = (Config(dict(model=dict(type=t))) for t in ('A', 'B'))
+
+    def rows(cfg, stretch):
+        return scores.score_baselines(cfg, [3, 5], tmp_path, stretch)
+
+    assert rows(one, over) == []
+    first = rows(one, open_end)
+    assert [(row['name'], row['seed'], row['knn']) for row in first] == [
+        ('raw pixels', 3, 1.0),
+        ('untrained network', 3, 2.0),
+        ('untrained network', 5, 3.0),
+    ]
+    assert rows(other, open_end) != first
+    assert rows(one, over) == first
+    assert made == [(t, s) for t in 'AB' for s in (3, 3, 5)]
+
+
 def test_edge_meter__edges_and_control(parts, tiny, tmp_path):
     cfg = Config.fromfile(tiny / 'tiny.py')
     meter = parts('edge_meter').EdgeMeter(cfg, tmp_path)

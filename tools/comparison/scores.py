@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -117,22 +118,24 @@ def score_baselines(
         list[dict]: The rows there are; of raw pixels kNN alone, as a linear
         probe on them takes longer than a network does to train.
     """
-    depends_on = as_text({key: cfg.get(key) for key in _BASELINE_SETTINGS})
+    settings = as_text({key: cfg.get(key) for key in _BASELINE_SETTINGS})
+    # In the name, so that commands which begin with different methods leave
+    # each other's rows alone.
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
     wanted: list[tuple[str, int, Callable[[Config, int], dict]]] = [
         (PIXELS, seeds[0], score_pixels),
         *((UNTRAINED, seed, score_untrained) for seed in seeds),
     ]
     rows = []
     for name, seed, score in wanted:
-        path = folder / f'{name.replace(" ", "_")}_seed{seed}.json'
-        kept = json.loads(path.read_text()) if path.is_file() else {}
-        if kept.get('depends_on') != depends_on:
+        stem = f'{name.replace(" ", "_")}_seed{seed}_{digest}'
+        path = folder / f'{stem}.json'
+        if not path.is_file():
             if stretch.is_over:
                 continue
             row = dict(name=name, seed=seed, **score(cfg, seed))
-            kept = dict(depends_on=depends_on, row=row)
-            write_json(path, kept)
-        rows.append(kept['row'])
+            write_json(path, row)
+        rows.append(json.loads(path.read_text()))
     return rows
 
 
