@@ -1,13 +1,13 @@
-"""What matters: the hardest neighbour as hard positive.
+"""Chosen on held-out images: the hardest neighbour as hard positive.
 
-Command: ``python tools/train.py configs/study/ablation_isl_knn_hardest.py``;
+Command: ``python tools/train.py configs/study/heldout_isl_knn_hardest.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU
 core, 10 to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
-cifar10_isl_knn.py whose second term imitates the neighbour least similar to an
+heldout_isl_knn.py whose second term imitates the neighbour least similar to an
 image, where the released code takes the most similar.
 """
 
-_base_ = 'cifar10_isl_knn.py'
+_base_ = 'heldout_isl_knn.py'
 
 model = dict(head=dict(hard_positive='hardest'))

@@ -1,0 +1,19 @@
+"""Chosen on held-out images: thresholds from the features.
+
+Command: ``python tools/train.py configs/study/heldout_isl_auto.py``; with the
+others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
+20 s an epoch. Paper: no such data. Here: see docs/results.md.
+
+heldout_isl.py with the miner of cifar10_isl_auto.py.
+"""
+
+_base_ = 'heldout_isl.py'
+
+model = dict(
+    miner=dict(
+        ranking='shared_votes',
+        score_thr='auto',
+        sim_thr='auto',
+        training=dict(max_iters=1600),
+    )
+)
