@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,10 @@ from torch import Tensor
 
 from mmisl.ops import draw_uniform
 from mmisl.registry import MODELS
+
+# Steps pass over their images several times. On a CPU so few are taken
+# together that they stay in its cache.
+_CHUNK_BYTES = 8 << 20
 
 
 @MODELS.register_module()
@@ -121,15 +126,25 @@ class AugmentingPreprocessor(ClsDataPreprocessor):
         Returns:
             Tensor: (B, 3, H', W') float32 in [0, 255], not rounded.
         """
-        counts = [augment.num_draws for augment in self.augments]
-        first = view * sum(counts)
-        uniform = draw_uniform(keys, first + sum(counts))[:, first:]
+        num_draws = sum(augment.num_draws for augment in self.augments)
+        first = view * num_draws
+        uniform = draw_uniform(keys, first + num_draws)[:, first:]
+        size = len(images)
+        if images.device.type == 'cpu':
+            image_bytes = 4 * math.prod(images.shape[1:])
+            size = max(1, _CHUNK_BYTES // image_bytes)
+        chunks = zip(images.split(size), uniform.split(size))
         # Mixed precision would crop with 8 or 11 bits.
         with torch.autocast(images.device.type, enabled=False):
-            images = images.float() / 255
-            for augment, draws in zip(self.augments, uniform.split(counts, 1)):
-                images = augment(images, draws)
-            return images * 255
+            return torch.cat([self._augment(*chunk) for chunk in chunks])
+
+    def _augment(self, images: Tensor, uniform: Tensor) -> Tensor:
+        """All steps on (B, 3, H, W) uint8, by (B, draws of all steps)."""
+        counts = [augment.num_draws for augment in self.augments]
+        images = images.float() / 255
+        for augment, draws in zip(self.augments, uniform.split(counts, 1)):
+            images = augment(images, draws)
+        return images * 255
 
     def _normalize(self, images: Tensor) -> Tensor:
         # Without the samples: labels would be sent to the device, which the

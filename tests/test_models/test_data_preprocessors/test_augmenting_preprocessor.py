@@ -179,3 +179,26 @@ def test_forward__views_are_distributed_alike():
 def test_init__no_view():
     with pytest.raises(ValueError, match='num_views must be >= 1, got 0'):
         build(num_views=0)
+
+
+@pytest.mark.parametrize('num_together', [1, 2, 5])
+def test_augment__chunks_do_not_matter(monkeypatch, num_together):
+    batch = make_batch([(1, 0, index, 0) for index in range(5)])
+    expected = build()(batch, True)['inputs']
+    image_bytes = 4 * 3 * 10 * 10
+    module = 'mmisl.models.data_preprocessors.augmenting_preprocessor'
+    monkeypatch.setattr(
+        f'{module}._CHUNK_BYTES', num_together * image_bytes + 1
+    )
+    preprocessor, sizes = build(), []
+    step = preprocessor.augments[0]
+
+    def watched(images, uniform):
+        sizes.append(len(images))
+        return step(images, uniform)
+
+    watched.num_draws = step.num_draws
+    preprocessor.augments[0] = watched
+    found = preprocessor(batch, True)['inputs']
+    assert max(sizes) == num_together and sum(sizes) == 5
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
