@@ -239,3 +239,26 @@ def test_resume__only_weights(data, stopped):
     fails_and_keeps_files(
         ValueError, 'holds no optimizer state.*load_from', data, stopped
     )
+
+
+@pytest.mark.parametrize('num_rounds', [1, 2])
+def test_run__labels_of_a_miner_are_looked_for_first(
+    data, tmp_path, num_rounds
+):
+    """Not when they are wanted; where nothing is mined, not at all."""
+    options = {
+        **SHORT,
+        'train_cfg.max_rounds': num_rounds,
+        'model.miner': dict(
+            _delete_=True,
+            type='LabelMiner',
+            labels=str(tmp_path / 'none.npy'),
+        ),
+    }
+    cfg = make_config(data, tmp_path, options)
+    if num_rounds == 1:
+        train(cfg)
+        return
+    with pytest.raises(FileNotFoundError, match='none.npy does not exist'):
+        train(cfg)
+    assert not files_of(tmp_path)

@@ -99,6 +99,8 @@ class RoundBasedTrainLoop(BaseLoop):
             restart_lr=False,
         )
         self.mining = mining_settings(model, mining or {}, max_rounds)
+        if max_rounds > 1:
+            model.check_mining(dataset.num_instances)
         self.restart_lr = encoder.pop('restart_lr')
         self.schedule = RoundSchedule(max_rounds=max_rounds, **encoder)
         self.val_begin = 1

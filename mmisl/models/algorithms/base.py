@@ -79,6 +79,17 @@ class EngineContract:
                 from these.
         """
 
+    def check_mining(self, num_samples: int) -> None:
+        """Look for what mining needs beside features, before training.
+
+        Args:
+            num_samples (int): N, of the training set.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If it does not go with the training set.
+        """
+
     def mine(self, views: Views, quota: float, seed: int) -> StageSummary:
         """Look for positives with the frozen encoder, between two rounds.
 

@@ -56,6 +56,10 @@ class ISL(NPID):
         self.min_mining_views = self.miner.min_views
         self.graph = NeighborGraph(self.memory.num_samples)
 
+    def check_mining(self, num_samples: int) -> None:
+        """See :class:`EngineContract`."""
+        self.miner.check_inputs(num_samples)
+
     def mine(self, views: Views, quota: float, seed: int) -> MiningSummary:
         """Mine new edges from the features of the frozen encoder.
 

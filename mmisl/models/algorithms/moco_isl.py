@@ -74,6 +74,10 @@ class MoCoISL(MoCo):
             # name is torch's, which has no public way to say so.
             self._ddp_params_and_buffers_to_ignore = ['memory.bank']
 
+    def check_mining(self, num_samples: int) -> None:
+        """See :class:`EngineContract`."""
+        self.miner.check_inputs(num_samples)
+
     def mine(self, views: Views, quota: float, seed: int) -> MiningSummary:
         """Mine new edges from features of the key encoder.
 

@@ -78,6 +78,17 @@ class BaseMiner(BaseModule, metaclass=ABCMeta):
         self.min_views = 1 if min_replication is None else 2
         self.reselect = reselect
 
+    def check_inputs(self, num_samples: int) -> None:
+        """Look for what a miner needs beside features, before training.
+
+        Args:
+            num_samples (int): N, of the training set.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If it does not go with the training set.
+        """
+
     @abstractmethod
     def propose(
         self, views: Views, bank: Rows, graph: NeighborGraph, seed: int

@@ -68,6 +68,10 @@ class LabelMiner(BaseMiner):
         self.topk = check_topk(topk)
         self.source = source
 
+    def check_inputs(self, num_samples: int) -> None:
+        """Read the labels once: better now than when they are wanted."""
+        read_labels(self.labels, num_samples)
+
     @torch.no_grad()
     def propose(
         self, views: Views, bank: Rows, graph: NeighborGraph, seed: int
