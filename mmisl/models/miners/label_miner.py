@@ -34,8 +34,8 @@ class LabelMiner(BaseMiner):
         labels (str): File with the (N,) integer classes of the training set,
             by ``sample_idx``: ``.npy``, or ``.npz`` with an array ``labels``,
             as ``tools/extract_features.py`` writes it.
-        purity (float): Share of the pairs that are of one class, in [0, 1].
-            Defaults to 1.
+        purity (float): Share of the pairs of a mining that are of one class,
+            in [0, 1]. Defaults to 1.
         topk (int): Rows a sample among which both kinds are looked for.
             Defaults to 50.
         source (str): ``'nearest'``: these are its nearest rows, best first;
@@ -107,6 +107,9 @@ class LabelMiner(BaseMiner):
             )
         pairs = Candidates.cat(parts).gather()
         src, dst, score = undirected(pairs, len(feats), self.mutual)
+        # Edges that are there already would take places of their kind.
+        fresh = ~graph.contains(src, dst)
+        src, dst, score = src[fresh], dst[fresh], score[fresh]
         score = _interleaved(score, labels[src] == labels[dst], self.purity)
         # Of a kind that is not wanted there is nothing to propose.
         wanted = score.isfinite().nonzero().flatten()

@@ -41,6 +41,22 @@ def test_mine__has_the_purity_at_any_quota(labels, purity, quota):
     assert abs(int(right) - purity * graph.num_edges) <= 1
 
 
+@pytest.mark.parametrize('source', ['nearest', 'random'])
+def test_mine__edges_of_earlier_rounds_do_not_count(labels, source):
+    """The graph holds right pairs alone, and many that would be chosen."""
+    classes, path = labels
+    views = make_views()
+    graph = NeighborGraph(NUM_SAMPLES)
+    same = (classes.unsqueeze(0) == classes.unsqueeze(1)).triu(1).nonzero()
+    graph.add_edges(*same[::2].T)
+    held = graph.num_edges
+    quota = 2 * (held + 40.5) / NUM_SAMPLES
+    miner = LabelMiner(str(path), purity=0.5, topk=20, source=source)
+    edges = miner.mine(views, views[0], graph, quota, seed=0).accepted
+    assert graph.num_edges == held + 40
+    assert int((classes[edges.src] == classes[edges.dst]).sum()) == 20
+
+
 def test_mine__each_kind_is_the_nearest_of_it(labels):
     """All pairs of one class by falling cosine, by hand."""
     classes, path = labels
