@@ -1,13 +1,14 @@
 """Every config is read, checked and built, with narrow layers."""
 
 import ast
+import math
 import re
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmpretrain.structures import DataSample
 
 from mmisl.config_check import check_config
@@ -208,6 +209,64 @@ def test_configs__schedule(cfg):
             assert first < last < schedule.total_epochs
         else:
             assert final.monitor == 'knn/bank_top1'
+
+
+@pytest.mark.parametrize(
+    'name, base_lr, rises, falls, end',
+    [
+        ('cifar10_isl', 0.03, 40, 50, 60),
+        ('cifar10_mocov2', 0.06, 40, 50, 60),
+        ('nette_isl', 0.03, 24, 32, 40),
+        ('full_isl', 0.03, 140, 170, 200),
+    ],
+)
+def test_study__learning_rate_by_epoch(name, base_lr, rises, falls, end):
+    """As the schedulers set it one after the other; by hand."""
+    cfg = Config.fromfile(FOLDER / f'study/{name}.py')
+    optimizer = torch.optim.SGD(
+        [torch.zeros(1, requires_grad=True)], cfg.optim_wrapper.optimizer.lr
+    )
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(optimizer=optimizer, **scheduler))
+        for scheduler in cfg.param_scheduler
+    ]
+    rates = []
+    for _ in range(end):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+
+    def cosine(epoch, length):
+        return (1 + math.cos(math.pi * epoch / length)) / 2
+
+    low = base_lr * cosine(rises - 1, end)
+    high = low * {60: 4, 40: 3, 200: 5}[end]
+    assert 1.05 * base_lr < high < 1.2 * base_lr
+    assert rates == pytest.approx(
+        [base_lr * cosine(epoch, end) for epoch in range(rises)]
+        + [high] * (falls - rises)
+        + [high * cosine(epoch, end - falls) for epoch in range(end - falls)]
+    )
+
+
+@pytest.mark.parametrize(
+    'heldout',
+    sorted(FOLDER.glob('study/heldout_*.py')),
+    ids=lambda path: path.stem,
+)
+def test_heldout__scored_on_training_images_that_are_not_trained_on(heldout):
+    cfg = Config.fromfile(heldout)
+    trained_on = cfg.train_dataloader.dataset.dataset
+    voting = cfg.gallery_dataloader.dataset.dataset
+    assert set(voting.indices) == set(trained_on.indices)
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        scored = loader.dataset
+        for key in ('type', 'data_root', 'data_prefix'):
+            assert scored[key] == trained_on[key]
+        assert len(set(scored.indices)) == 10_000
+        assert not set(scored.indices) & set(trained_on.indices)
+        assert max(scored.indices) < 50_000
 
 
 def test_configs__model(cfg):
