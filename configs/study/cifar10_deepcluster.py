@@ -5,8 +5,8 @@ the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
 to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
 
 100 clusters of 64 components: 10 clusters a class, as on ImageNet. Deviations
-from the published constants: the study's optimizer and cosine, because a
-network whose learning rate never falls is scored in mid-step; the pooled map
+from the published constants: the study's optimizer and learning rate, because
+a network whose learning rate never falls is scored in mid-step; the pooled map
 is clustered and classified, without dropout and without Sobel derivatives, as
 in deepcluster_r18_cifar10.py.
 """

@@ -35,9 +35,9 @@ class KNNMiner(BaseMiner):
             common, equal counts by cosine. Defaults to ``'similarity'``.
         num_shared (int): Length of the lists that are compared. On frozen
             features of 10,000 CIFAR-10 images (mean of 8 views, cap 20) 20,
-            80, 160 and 320 gave 51.2, 53.8, 56.2 and 55.4 % pure edges at
-            0.5 a sample, and 42.9, 45.7, 45.9 and 45.3 % at 2.
-            Defaults to 20.
+            80, 160 and 320 gave 50.4, 53.6, 54.0 and 55.0 % pure edges at
+            0.5 a sample, and 42.5, 45.0, 46.1 and 45.8 % at 2: see
+            docs/results.md. Defaults to 20.
         search (str): Backend of :func:`mmisl.ops.nearest_rows`. The
             approximate ``'faiss_ivf'`` builds its index once a round and
             logs its recall. Defaults to ``'auto'``, which is exact.
