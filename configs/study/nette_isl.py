@@ -8,8 +8,8 @@ Here: see docs/results.md.
 
 ResNet-18 as on ImageNet, a quarter as wide; 40 epochs in 3 rounds of which the
 first has 24, with a learning rate that rises with the first pairs as in
-cifar10_isl.py. Images stay in memory, and so does their augmentation, which is
-that of ImageNet. Four views for mining, for time.
+cifar10_isl.py. Images stay in memory and are augmented there, as those of
+ImageNet are. Four views for mining, for time.
 """
 
 _base_ = [

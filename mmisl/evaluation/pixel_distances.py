@@ -89,6 +89,9 @@ class PixelDistances:
             dst (np.ndarray): (M,) indices in [0, N).
             max_pairs (int): Of more pairs as many are drawn, the same ones
                 every time. Defaults to 20,000.
+
+        Returns:
+            float: In [0, 1].
         """
         if len(src) > max_pairs:
             rng = np.random.default_rng(0)

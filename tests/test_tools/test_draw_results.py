@@ -403,6 +403,16 @@ def test_knn_picture__mean_and_band_of_common_epochs(repository, module):
     assert edges[edges[:, 0] == 4, 1].max() == pytest.approx(21 + 2**0.5)
 
 
+def test_line_style__lines_are_told_apart_without_their_markers(module):
+    """Markers are few where curves are long."""
+    line_style = module('drawing.styles').line_style
+    drawn = {
+        (style['color'], style['linestyle'])
+        for style in map(line_style, range(20))
+    }
+    assert len(drawn) == 20
+
+
 def test_purity_picture__lines(repository, module):
     (results,) = module('drawing.reading').read_all(repository / 'results')
     picture = module('drawing.purity_picture').purity_picture(results)
