@@ -101,7 +101,7 @@ def budget(facts: Mapping[str, Any]) -> str:
     knn = facts.get('knn', {})
     parts = [
         _part(facts, 'images', '{:,} training images'),
-        _part(facts, 'test_images', '{:,} test images'),
+        _part(facts, 'test_images', 'scored on {:,} others'),
         _part(facts, 'epochs', '{:,} epochs'),
         _part(facts, 'batch_size', 'batches of {:,}'),
         _part(knn, 'k', 'kNN with k = {}'),
