@@ -273,6 +273,17 @@ def test_describe_run__a_part_is_not_taken_for_the_whole(
     )  # fmt: skip
 
 
+def test_describe_run__last_validation_is_lost(parts, branched):
+    """The score at the end is what it would have logged."""
+    run, first = branched
+    (run.folder / 'last_checkpoint').write_text('epoch_3.pth')
+    described = parts('history').describe_run(run, first, batch_size=8)
+    assert described['curves'] == {
+        'knn/bank_top1': [[2, 21.0], [3, 30.0]],
+        'knn/recomputed_top1': [[2, 25.0], [3, 30.0]],
+    }
+
+
 def test_describe_run__leaves_out_what_is_lost(parts, branched):
     run, first = branched
     first.clock.write_text('')

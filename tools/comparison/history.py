@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmisl.runs import merge_scalars, read_run
@@ -59,8 +59,9 @@ def describe_run(
             if epoch_of(record) <= first.num_epochs
         ]
         records = merge_scalars([shared, own])
+    result = json.loads(run.result.read_text())
     return dict(
-        json.loads(run.result.read_text()),
+        result,
         commit=' '.join(
             dict.fromkeys(c for part in parts for c in commits_of(part))
         ),
@@ -68,7 +69,7 @@ def describe_run(
         **costs(parts),
         **speed(records, batch_size),
         stages=stage_seconds(records),
-        curves=curves(records),
+        curves=ended(curves(records), run.num_done, result),
         rounds=mining_rounds(records),
     )
 
@@ -177,6 +178,29 @@ def curves(records: Sequence[dict]) -> dict[str, list[list[float]]]:
         key: [[epoch, value] for epoch, value in by_epoch.items()]
         for key, by_epoch in found.items()
     }
+
+
+def ended(
+    found: dict[str, list[list[float]]],
+    num_epochs: int,
+    result: Mapping[str, Any],
+) -> dict[str, list[list[float]]]:
+    """Curves up to the last epoch, whose score is known in any case.
+
+    A run that was stopped between its last checkpoint and the validation
+    after it is finished, and has not logged the latter.
+
+    Args:
+        found (dict): As :func:`curves` gives them.
+        num_epochs (int): Of the run.
+        result (Mapping): Its scores; ``knn`` is of the same features, voters
+            and temperature as the curve.
+    """
+    points = found.get('knn/recomputed_top1')
+    if not points or points[-1][0] >= num_epochs:
+        return found
+    last = [num_epochs, result['knn']]
+    return {**found, 'knn/recomputed_top1': [*points, last]}
 
 
 def mining_rounds(records: Sequence[dict]) -> list[dict[str, float]]:
