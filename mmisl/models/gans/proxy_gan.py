@@ -26,6 +26,7 @@ class ProxyGAN(BaseModule):
         kind (str): Of :class:`ProxyGenerator`. Defaults to ``'mlp'``.
         spectral_norm (bool): Of :class:`TripletDiscriminator`.
             Defaults to False.
+        width (int): Of both networks. Defaults to 1.
         training (dict, optional): Arguments of :class:`AdversarialTrainer`.
     """
 
@@ -35,13 +36,14 @@ class ProxyGAN(BaseModule):
         kind: str = 'mlp',
         *,
         spectral_norm: bool = False,
+        width: int = 1,
         training: dict | None = None,
     ) -> None:
         super().__init__()
         self.trainer = AdversarialTrainer(**(training or {}))
-        self.generator = ProxyGenerator(feat_dim, kind)
+        self.generator = ProxyGenerator(feat_dim, kind, width=width)
         self.discriminator = TripletDiscriminator(
-            feat_dim, spectral_norm=spectral_norm
+            feat_dim, spectral_norm=spectral_norm, width=width
         )
         self.requires_grad_(False)
         self.generator_adam = AdamState(self.generator)

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 
-def _mlp(widths: list[int]) -> nn.Sequential:
+def _mlp(widths: list[int], width: int) -> nn.Sequential:
+    """Linear layers between ``widths``, the inner ones ``width`` times."""
+    if width < 1:
+        raise ValueError(f'width must be >= 1, got {width}')
+    first, *hidden, last = widths
+    widths = [first, *(width * size for size in hidden), last]
     layers: list[nn.Module] = []
     for fan_in, fan_out in zip(widths[:-1], widths[1:]):
         layers += [nn.Linear(fan_in, fan_out), nn.LeakyReLU(0.01)]
@@ -30,19 +35,25 @@ class ProxyGenerator(BaseModule):
         kind (str): ``'mlp'`` as released, or ``'residual'``: the midpoint of
             positive and negative plus the MLP, whose last layer starts at
             zero, so that proxies begin on the right spot of the sphere.
+        width (int): Multiple of the released widths of the hidden layers, 2 D
+            and D. Defaults to 1.
 
     Raises:
-        ValueError: If ``kind`` is unknown.
+        ValueError: If ``kind`` is unknown or ``width`` < 1.
     """
 
-    def __init__(self, feat_dim: int = 128, kind: str = 'mlp') -> None:
+    def __init__(
+        self, feat_dim: int = 128, kind: str = 'mlp', *, width: int = 1
+    ) -> None:
         super().__init__()
         if kind not in ('mlp', 'residual'):
             raise ValueError(
                 f"generator must be 'mlp' or 'residual', got {kind!r}"
             )
         self.kind = kind
-        self.layers = _mlp([3 * feat_dim, 2 * feat_dim, feat_dim, feat_dim])
+        self.layers = _mlp(
+            [3 * feat_dim, 2 * feat_dim, feat_dim, feat_dim], width
+        )
         if kind == 'residual':
             for param in self.layers[-1].parameters():
                 nn.init.zeros_(param)
@@ -69,13 +80,22 @@ class TripletDiscriminator(BaseModule):
             Miyato et al., "Spectral Normalization for Generative Adversarial
             Networks", ICLR 2018. The released code does not.
             Defaults to False.
+        width (int): Multiple of the released widths of the hidden layers, D
+            and D / 2. Defaults to 1.
+
+    Raises:
+        ValueError: If ``width`` < 1.
     """
 
     def __init__(
-        self, feat_dim: int = 128, *, spectral_norm: bool = False
+        self,
+        feat_dim: int = 128,
+        *,
+        spectral_norm: bool = False,
+        width: int = 1,
     ) -> None:
         super().__init__()
-        self.layers = _mlp([3 * feat_dim, feat_dim, feat_dim // 2, 1])
+        self.layers = _mlp([3 * feat_dim, feat_dim, feat_dim // 2, 1], width)
         if spectral_norm:
             for layer in self.layers:
                 if isinstance(layer, nn.Linear):

@@ -98,6 +98,8 @@ class GANMiner(BaseMiner):
             :class:`ProxyGenerator`. Defaults to ``'mlp'``.
         spectral_norm (bool): Bound how fast the discriminator's logits
             change; see :class:`TripletDiscriminator`. Defaults to False.
+        width (int): Multiple of the released widths of the hidden layers of
+            both networks. Defaults to 1.
         anchor (str): ``'view'``, each augmented view is an anchor as
             released; ``'mean_view'``, the mean of the views, each pass with
             other draws. Defaults to ``'view'``.
@@ -132,6 +134,7 @@ class GANMiner(BaseMiner):
         negative: str = 'hardest',
         generator: str = 'mlp',
         spectral_norm: bool = False,
+        width: int = 1,
         anchor: str = 'view',
         ranking: str = 'margin',
         search: str = 'auto',
@@ -168,6 +171,7 @@ class GANMiner(BaseMiner):
             feat_dim,
             generator,
             spectral_norm=spectral_norm,
+            width=width,
             training=training,
         )
 

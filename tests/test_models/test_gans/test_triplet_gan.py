@@ -48,6 +48,18 @@ def test_networks__have_the_released_widths():
         assert sum(p.numel() for p in network.parameters()) == size
 
 
+@pytest.mark.parametrize('network', [ProxyGenerator, TripletDiscriminator])
+def test_networks__width_multiplies_hidden_layers_alone(network):
+    released, wide = (
+        [weight.shape for weight, _ in layers_of(network(6, width=width))]
+        for width in (1, 3)
+    )
+    for layer, (given, found) in enumerate(zip(released, wide)):
+        is_first, is_last = layer == 0, layer == len(released) - 1
+        assert found[1] == given[1] * (1 if is_first else 3)
+        assert found[0] == given[0] * (1 if is_last else 3)
+
+
 @pytest.mark.parametrize('dtype', TOLERANCE)
 def test_forward__matches_oracle(dtype):
     triplet = unit_triplet(4, dtype=dtype)
@@ -256,3 +268,9 @@ def test_init__unknown_kind_is_named():
         ValueError, match="must be 'mlp' or 'residual', got 'unet'"
     ):
         ProxyGenerator(kind='unet')
+
+
+@pytest.mark.parametrize('network', [ProxyGenerator, TripletDiscriminator])
+def test_init__no_width(network):
+    with pytest.raises(ValueError, match='width must be >= 1, got 0'):
+        network(width=0)
