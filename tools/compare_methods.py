@@ -34,8 +34,9 @@ from typing import Any
 from common import add_options_argument, run_tool
 from comparison.budget import read_configs
 from comparison.history import describe_run
+from comparison.inputs import check_inputs
 from comparison.processes import Stretch
-from comparison.results_file import results_document
+from comparison.results_file import check_save, results_document
 from comparison.runs import Run
 from comparison.scores import score_baselines, score_run
 from comparison.sharing import FirstRound, plan_first_rounds, shared_rounds
@@ -92,7 +93,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--save',
         type=Path,
         metavar='FILE',
-        help='JSON file to write all numbers to',
+        help='JSON file to write all numbers to; refused where it has runs\n'
+        'that are not finished here',
     )
     parser.add_argument(
         '--title',
@@ -106,7 +108,8 @@ def compare(args: argparse.Namespace) -> None:
     """Train, score and write, as the command line says.
 
     Raises:
-        ConfigError: If the configs have no budget in common.
+        ConfigError: If the configs have no budget in common, a method misses
+            a file, or one would be written over.
         RuntimeError: If a run failed; the table has all others.
         ValueError: If an argument is out of range.
     """
@@ -119,6 +122,9 @@ def compare(args: argparse.Namespace) -> None:
         for seed in args.seeds
         for path in configs
     ]
+    if args.save is not None:
+        check_save(args.save, runs)
+    check_inputs(runs, configs)
     first_rounds = first_rounds_of(runs, configs, args)
     failed = train_all(
         runs,

@@ -1,4 +1,4 @@
-"""What matters: no hard positive.
+"""What a pair is worth: the control without the hard positive.
 
 Command: ``python tools/train.py configs/study/ablation_isl_knn_nohard.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

@@ -1,4 +1,4 @@
-"""What matters, an instrument: ten times as many right pairs.
+"""What a pair is worth: ten times as many right pairs; no method.
 
 Command: ``python tools/train.py configs/study/ablation_isl_labels_dense.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

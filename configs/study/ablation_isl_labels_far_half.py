@@ -1,4 +1,4 @@
-"""What matters, an instrument: distant pairs, half of them right.
+"""What a pair is worth: drawn pairs, half of them right; no method.
 
 Command: ``python tools/train.py
 configs/study/ablation_isl_labels_far_half.py``; with the others of its table:

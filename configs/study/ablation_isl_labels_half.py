@@ -1,4 +1,4 @@
-"""What matters, an instrument: half of the pairs are right.
+"""What a pair is worth: nearest pairs, half of them right; no method.
 
 Command: ``python tools/train.py configs/study/ablation_isl_labels_half.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

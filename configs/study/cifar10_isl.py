@@ -1,4 +1,4 @@
-"""ISL on 10,000 CIFAR-10 JPEGs on a CPU: the study's base.
+"""The study: ISL on 10,000 CIFAR-10 JPEGs, the base of all rows.
 
 Data: ``python tools/prepare_data.py cifar10jpeg --from cifar10_jpeg.tar.xz``.
 Command: ``python tools/train.py configs/study/cifar10_isl.py``; with the

@@ -1,4 +1,4 @@
-"""The study: ISL's loss on pairs that AND's rule of low entropy chooses.
+"""The study: ISL's loss on pairs of lowest entropy, AND's rule.
 
 Command: ``python tools/train.py configs/study/cifar10_isl_entropy.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10

@@ -1,4 +1,4 @@
-"""The study's control: ISL with nearest neighbours in place of the GAN's.
+"""The study: ISL with nearest neighbours, the control without a GAN.
 
 Command: ``python tools/train.py configs/study/cifar10_isl_knn.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
@@ -6,7 +6,7 @@ others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
 (3 seeds).
 
 Those of the mean of the augmented views, ranked by how many of their nearest
-neighbours two images share, with ISL's cap: the purest rule without a GAN.
+neighbours two images share, with ISL's cap: a purer rule than similarity.
 """
 
 _base_ = 'cifar10_isl.py'

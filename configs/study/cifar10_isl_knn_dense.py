@@ -1,4 +1,4 @@
-"""The study's control with four times as many neighbours.
+"""The study: the control with four times as many neighbours.
 
 Command: ``python tools/train.py configs/study/cifar10_isl_knn_dense.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10

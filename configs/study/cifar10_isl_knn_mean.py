@@ -1,4 +1,4 @@
-"""The study's control, whose neighbours are all pulled alike.
+"""The study: the control, whose neighbours are all pulled alike.
 
 Command: ``python tools/train.py configs/study/cifar10_isl_knn_mean.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10

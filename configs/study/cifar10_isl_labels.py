@@ -1,13 +1,13 @@
-"""The study, an instrument: ISL on pairs that labels chose, all of them right.
+"""The study: the nearest right pairs, told by labels; no method.
 
 Command: ``python tools/train.py configs/study/cifar10_isl_labels.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
 to 20 s an epoch. Paper: no such data. Here: kNN 50.8 %, linear 54.2 % (1
 seed).
 
-Not a method: what mining could give at most, with the neighbours per image of
-cifar10_isl_knn_dense.py. The labels come from ``python
-tools/extract_features.py configs/study/cifar10_npid.py untrained
+What right pairs would be worth if a miner found the nearest ones, with the
+neighbours per image of cifar10_isl_knn_dense.py. The labels are written by
+``python tools/extract_features.py configs/study/cifar10_npid.py untrained
 work_dirs/study/cifar10_labels.npz``.
 """
 

@@ -1,4 +1,4 @@
-"""The study, an instrument: right pairs, drawn from all of a class.
+"""The study: right pairs drawn from all of a class; no method.
 
 Command: ``python tools/train.py configs/study/cifar10_isl_labels_far.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

@@ -1,4 +1,4 @@
-"""The study, an instrument: distant right pairs, all pulled alike.
+"""The study: drawn right pairs, all pulled alike; no method.
 
 Command: ``python tools/train.py
 configs/study/cifar10_isl_labels_far_mean.py``; with the others of its table:

@@ -1,4 +1,4 @@
-"""The study, an instrument: right pairs, all pulled alike.
+"""The study: the nearest right pairs, all pulled alike; no method.
 
 Command: ``python tools/train.py configs/study/cifar10_isl_labels_mean.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

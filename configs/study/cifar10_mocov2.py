@@ -1,4 +1,4 @@
-"""The study: MoCo v2, which is cifar10_mocov2_isl.py without any mining.
+"""The study: MoCo v2, without any mining.
 
 Command: ``python tools/train.py configs/study/cifar10_mocov2.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to

@@ -1,4 +1,4 @@
-"""Chosen on held-out images: ISL, the base of these rows.
+"""Held-out images: ISL, the base of these rows.
 
 Command: ``python tools/train.py configs/study/heldout_isl.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to

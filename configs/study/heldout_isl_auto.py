@@ -1,4 +1,4 @@
-"""Chosen on held-out images: thresholds from the features.
+"""Held-out images: thresholds from the features, shared votes.
 
 Command: ``python tools/train.py configs/study/heldout_isl_auto.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to

@@ -1,4 +1,4 @@
-"""Chosen on held-out images: these thresholds without hard positives.
+"""Held-out images: the same without the hard positive.
 
 Command: ``python tools/train.py configs/study/heldout_isl_auto_nohard.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

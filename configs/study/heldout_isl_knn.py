@@ -1,4 +1,4 @@
-"""Chosen on held-out images: nearest neighbours, no GAN.
+"""Held-out images: nearest neighbours, no GAN.
 
 Command: ``python tools/train.py configs/study/heldout_isl_knn.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to

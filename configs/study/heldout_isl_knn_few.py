@@ -1,4 +1,4 @@
-"""Chosen on held-out images: a quarter of the neighbours.
+"""Held-out images: a quarter of the neighbours.
 
 Command: ``python tools/train.py configs/study/heldout_isl_knn_few.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10

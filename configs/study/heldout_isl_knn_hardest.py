@@ -1,4 +1,4 @@
-"""Chosen on held-out images: the hardest neighbour as hard positive.
+"""Held-out images: the hardest neighbour as hard positive.
 
 Command: ``python tools/train.py configs/study/heldout_isl_knn_hardest.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

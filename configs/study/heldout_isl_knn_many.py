@@ -1,4 +1,4 @@
-"""Chosen on held-out images: four times as many neighbours.
+"""Held-out images: four times as many neighbours.
 
 Command: ``python tools/train.py configs/study/heldout_isl_knn_many.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10

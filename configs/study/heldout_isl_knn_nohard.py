@@ -1,4 +1,4 @@
-"""Chosen on held-out images: neighbours without hard positives.
+"""Held-out images: neighbours without the hard positive.
 
 Command: ``python tools/train.py configs/study/heldout_isl_knn_nohard.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

@@ -1,4 +1,4 @@
-"""Chosen on held-out images: all pairs chosen anew each round.
+"""Held-out images: all pairs chosen anew each round.
 
 Command: ``python tools/train.py configs/study/heldout_isl_knn_reselect.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU

@@ -1,4 +1,4 @@
-"""Chosen on held-out images: pairs proposed from both ends.
+"""Held-out images: thresholds from the features, mutual pairs.
 
 Command: ``python tools/train.py configs/study/heldout_isl_mutual.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10

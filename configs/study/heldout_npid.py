@@ -1,4 +1,4 @@
-"""Chosen on held-out images: NPID, which is no mining.
+"""Held-out images: NPID, which is no mining.
 
 Command: ``python tools/train.py configs/study/heldout_npid.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to

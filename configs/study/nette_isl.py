@@ -1,4 +1,4 @@
-"""ISL on 3,600 images of Imagenette at 224 pixels: the base of these rows.
+"""Imagenette: ISL on 3,600 images at 224 pixels, the base of these rows.
 
 Data: ``python tools/prepare_data.py imagenette --from
 imagenette224_subset.zip --subset``. Command: ``python tools/train.py

@@ -1,4 +1,4 @@
-"""Imagenette: MoCo v2, which is nette_mocov2_isl.py without any mining.
+"""Imagenette: MoCo v2, without any mining.
 
 Command: ``python tools/train.py configs/study/nette_mocov2.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 80 s an

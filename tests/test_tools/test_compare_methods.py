@@ -199,6 +199,22 @@ def test_compare__bad_arguments(run_tool, configs, tmp_path, args, message):
     assert done.stderr.count('\n') == 1 and not (tmp_path / 'work').exists()
 
 
+def test_compare__a_miner_without_its_file(tiny, run_tool, configs, tmp_path):
+    """Said before anything is trained, and nothing is left behind."""
+    other = tiny / 'labelled.py'
+    other.write_text(
+        "_base_ = 'tiny.py'\nmodel = dict(miner=dict(_delete_=True, "
+        "type='LabelMiner', labels='none.npy'))\n"
+    )
+    work_dir = tmp_path / 'work'
+    args = ('--minutes', '0', SHARED)
+    done = compare(run_tool, [*configs, other], work_dir, *args)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'error: {other}: miner.labels none.npy doe')
+    assert 'extract_features.py CONFIG untrained none.npy' in done.stderr
+    assert not times_of(work_dir)
+
+
 def test_compare__a_changed_config_is_refused(run_tool, configs, compared):
     done = compare(
         run_tool,

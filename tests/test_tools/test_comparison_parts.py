@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmisl.config_check import ConfigError
 from mmisl.structures import MiningSnapshot, ScoredEdges, snapshot_path
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -380,3 +381,45 @@ def test_edge_meter__of_other_images(parts, tiny, tmp_path):
     )
     with pytest.raises(ValueError, match='has mined 21 images, but .* 22'):
         meter.complete([dict(round=0)], tmp_path)
+
+
+def test_where_they_differ__long_texts_are_cut_about_the_place(parts):
+    where = parts('budget').where_they_differ
+    assert where('short', 'other') == ['short', 'other']
+    one, other = 'a' * 500 + 'b' + 'c' * 500, 'a' * 500 + 'd'
+    assert where(one, other) == [
+        '...' + 'a' * 120 + 'b' + 'c' * 119 + '...',
+        '...' + 'a' * 120 + 'd',
+    ]
+
+
+def test_check_save__runs_that_would_be_lost(parts, tmp_path):
+    check = parts('results_file').check_save
+    run = parts('runs').Run(Path('c/isl.py'), 3, tmp_path / 'isl' / 'seed3')
+    path = tmp_path / 'saved.json'
+    check(path, [run])  # nothing is there yet
+
+    run.folder.mkdir(parents=True)
+    run.result.write_text('{}')
+    held = [dict(name='raw pixels', seed=9), dict(name='isl', seed=3)]
+    path.write_text(json.dumps(dict(runs=held)))
+    check(path, [run])
+
+    text = json.dumps(dict(runs=[*held, dict(name='npid', seed=1)]))
+    path.write_text(text)
+    with pytest.raises(
+        ConfigError, match=r'1 runs .*npid \(seed 1\).*name an'
+    ):
+        check(path, [run])
+    run.result.unlink()
+    with pytest.raises(ConfigError, match=r'2 runs .*such as isl \(seed 3\)'):
+        check(path, [run])
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize('text', ['{', '[]', '{"runs": [{"name": "a"}]}'])
+def test_check_save__a_file_of_something_else(parts, tmp_path, text):
+    path = tmp_path / 'saved.json'
+    path.write_text(text)
+    with pytest.raises(ConfigError, match='saved.json is no file of results'):
+        parts('results_file').check_save(path, [])

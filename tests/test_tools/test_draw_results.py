@@ -133,7 +133,7 @@ def make_repository(root):
         'docs/results.md': '# Results\n\nBy hand.\n',
         'README.md': 'a\n<!-- results begin -->\n<!-- results end -->\nb\n',
         'configs/study/cifar10_isl.py': CONFIG,
-        'configs/cifar10_sup.py': '"""Without the sentence."""\n',
+        'configs/cifar10_sup.py': '"""Made up: with no sentence."""\n',
         'results/README.md': 'no JSON\n',
     }.items():
         path = root / name
@@ -255,13 +255,35 @@ def test_draw_results__origin(page):
     ) in page
 
 
+def test_draw_results__rows_are_explained_by_their_configs(page):
+    assert (
+        'The rows:\n\n- `cifar10_isl`: A config with a number\n'
+        '- `cifar10_sup`: with no sentence\n\n'
+    ) in page
+
+
+def test_results__commands_name_files_that_exist():
+    """Of all that is committed, but for what a run writes."""
+    root = TOOLS.parent
+    for path in (root / 'results').glob('*.json'):
+        command = json.loads(path.read_text())['command']
+        named = re.findall(r'\b(?:configs|tools|results)/\S+', command)
+        assert named
+        assert not [name for name in named if not (root / name).is_file()]
+
+
 def test_draw_results__readme_and_docstring(drawn):
     readme = (drawn / 'README.md').read_text()
     assert readme.startswith('a\n') and readme.endswith('end -->\nb\n')
     assert rows_after(readme, 'begin') == {
-        '`cifar10_npid`': ['41.0 ± 1.0', '51.0 ± 1.4 (2 of 3)', '3'],
-        '`cifar10_isl`': ['42.5 ± 1.3', '55.0 ± 4.6', '3'],
-        '`cifar10_sup`': ['70.0', '75.0', '1'],
+        '`cifar10_npid`': ['', '41.0 ± 1.0', '51.0 ± 1.4 (2 of 3)', '3'],
+        '`cifar10_isl`': [
+            'A config with a number',
+            '42.5 ± 1.3',
+            '55.0 ± 4.6',
+            '3',
+        ],
+        '`cifar10_sup`': ['with no sentence', '70.0', '75.0', '1'],
     }
     config = drawn / 'configs' / 'study' / 'cifar10_isl.py'
     before = CONFIG.partition('Command')[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from common import ConfigError, check_config, check_overrides
 from mmengine.config import Config
 
 from mmisl.engine.loops import RoundSchedule
+
+# Of a value that is shown whole in an error; a list of indices is not.
+_LINE_CHARS = 240
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,12 @@ def read_configs(
     for path in others:
         budget = Budget.of(configs[path])
         for field, value in vars(expected).items():
-            if getattr(budget, field) != value:
+            own = getattr(budget, field)
+            if own != value:
                 raise ConfigError(
                     f'{path} and {first} differ in {field}: '
-                    f'{getattr(budget, field)} and {value}; methods are '
-                    'compared with one budget'
+                    f'{" and ".join(where_they_differ(str(own), str(value)))}'
+                    '; methods are compared with one budget'
                 )
     return configs
 
@@ -137,6 +142,19 @@ def images_of(node: Any) -> Any:
 def short_type(node: dict[str, Any]) -> str:
     """What a config names with ``type``, without a scope."""
     return node['type'].rpartition('.')[2]
+
+
+def where_they_differ(*texts: str) -> list[str]:
+    """Texts for one line: of long ones, what stands about the difference."""
+    if max(map(len, texts)) <= _LINE_CHARS:
+        return [*texts]
+    begin = max(0, len(os.path.commonprefix(texts)) - _LINE_CHARS // 2)
+    end = begin + _LINE_CHARS
+    return [
+        f'{"..." if begin else ""}{text[begin:end]}'
+        f'{"..." if end < len(text) else ""}'
+        for text in texts
+    ]
 
 
 def as_text(value: Any) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common import ConfigError
 from mmengine.config import Config
 
 from mmisl.apis import build_loader, loader_config
@@ -14,6 +16,8 @@ from mmisl.engine.run_facts import machine, versions
 
 from .budget import Budget, knn_settings
 from .edge_meter import EdgeMeter
+from .runs import Run
+from .scores import PIXELS, UNTRAINED
 from .table import num_views
 
 
@@ -59,6 +63,41 @@ def results_document(
         ),
         runs=[_run(result, views, meter, work_dir) for result in results],
     )
+
+
+def check_save(path: Path, runs: Sequence[Run]) -> None:
+    """Refuse to write over runs that would be lost.
+
+    Args:
+        path (Path): File to save to, which need not exist.
+        runs (Sequence[Run]): All that are wanted.
+
+    Raises:
+        ConfigError: If the file is of something else, or has a run that is
+            not among the finished ones.
+    """
+    if not path.is_file():
+        return
+    try:
+        held = json.loads(path.read_text())['runs']
+        saved = {(run['name'], run['seed']) for run in held}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f'--save {path} is no file of results; name another file'
+        ) from error
+    finished = {(run.name, run.seed) for run in runs if run.result.is_file()}
+    lost = sorted(
+        (name, seed)
+        for name, seed in saved - finished
+        if name not in (PIXELS, UNTRAINED)
+    )
+    if lost:
+        name, seed = lost[0]
+        raise ConfigError(
+            f'--save {path} has {len(lost)} runs that this command would '
+            f'lose, such as {name} (seed {seed}), which is not finished in '
+            'the work dir, or not asked for; name another file'
+        )
 
 
 def _run(

@@ -68,10 +68,10 @@ def pairs_found(runs: Runs) -> str:
 
 
 def markdown_table(
-    header: Sequence[str], rows: Iterable[Sequence[str]]
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, num_texts: int = 1
 ) -> str:
-    """A table whose columns behind the first are set to the right."""
-    rule = ['---', *['---:'] * (len(header) - 1)]
+    """A table whose columns behind the first texts are set to the right."""
+    rule = ['---'] * num_texts + ['---:'] * (len(header) - num_texts)
     lines = [header, rule, *rows]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 

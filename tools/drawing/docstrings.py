@@ -18,6 +18,33 @@ _SENTENCE = re.compile(r'\bHere:\s.*?(?:\.(?=\s|\Z)|\Z)', re.DOTALL)
 _DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 
 
+def summaries(configs: Path) -> dict[str, str]:
+    """What each config is, by its name.
+
+    Args:
+        configs (Path): Folder of configs.
+
+    Returns:
+        dict[str, str]: First line of its docstring without the full stop;
+        of one that begins with what it belongs to, and a colon, the rest.
+    """
+    found = {}
+    for name, path in _by_name(configs).items():
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ''
+        line = docstring.partition('\n')[0].removesuffix('.')
+        found[name] = line.rpartition(': ')[2]
+    return found
+
+
+def _by_name(configs: Path) -> dict[str, Path]:
+    """Configs that can be run; a method is named as its config."""
+    return {
+        path.stem: path
+        for path in sorted(configs.rglob('*.py'))
+        if '_base_' not in path.parts
+    }
+
+
 def measured_configs(
     results: Sequence[Results], configs: Path
 ) -> dict[Path, str]:
@@ -31,11 +58,7 @@ def measured_configs(
         dict[Path, str]: Sentence by config. One that was compared in several
         files is described by that with the most seeds.
     """
-    paths = {
-        path.stem: path
-        for path in sorted(configs.rglob('*.py'))
-        if '_base_' not in path.parts
-    }
+    paths = _by_name(configs)
     runs: dict[str, Runs] = {}
     for item in results:
         for name, own in item.by_name().items():

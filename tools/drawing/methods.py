@@ -32,7 +32,7 @@ _STAGES = ('encoder', 'extraction', 'mining', 'validation')
 
 
 def describe_methods(
-    results: Results, pictures: Mapping[str, str]
+    results: Results, pictures: Mapping[str, str], about: Mapping[str, str]
 ) -> list[str]:
     """Sections of a comparison of methods, in Markdown.
 
@@ -40,13 +40,15 @@ def describe_methods(
         results (Results): To describe.
         pictures (Mapping[str, str]): ``knn`` and ``purity``, where there are
             such.
+        about (Mapping[str, str]): What each config is, by its name.
 
     Returns:
-        list[str]: Scores, differences, cost and rounds; what was not
+        list[str]: Scores, rows, differences, cost and rounds; what was not
         measured has no section.
     """
     sections = [
         scores_section(results),
+        rows_list(results, about),
         differences_section(results),
         pictures.get('knn', ''),
         cost_section(results),
@@ -83,6 +85,16 @@ def scores_section(results: Results) -> str:
         'Purity: share of mined pairs that join one class, or of images of '
         "their cluster's most frequent class.\n"
     )
+
+
+def rows_list(results: Results, about: Mapping[str, str]) -> str:
+    """What the rows are, of those that are configs."""
+    lines = [
+        f'- {method(name)}: {about[name]}'
+        for name in results.by_name()
+        if name in about
+    ]
+    return '\n'.join(['The rows:\n', *lines, '']) if lines else ''
 
 
 def last_purity(runs: Runs) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from common import ConfigError
 
@@ -15,12 +15,19 @@ from .reading import Results
 SHOWN = 'cifar10'
 
 
-def update_readme(page: str, results: Sequence[Results], *, where: str) -> str:
+def update_readme(
+    page: str,
+    results: Sequence[Results],
+    about: Mapping[str, str],
+    *,
+    where: str,
+) -> str:
     """Rewrite the README's table.
 
     Args:
         page (str): As it is.
         results (Sequence[Results]): All files.
+        about (Mapping[str, str]): What each config is, by its name.
         where (str): Name of the page, for errors.
 
     Returns:
@@ -31,11 +38,11 @@ def update_readme(page: str, results: Sequence[Results], *, where: str) -> str:
             compares no methods.
     """
     shown = [item for item in results if item.name == SHOWN]
-    text = readme_table(shown[0]) if shown else 'Not run yet.\n'
+    text = readme_table(shown[0], about) if shown else 'Not run yet.\n'
     return replace_block(page, 'results', text, where=where)
 
 
-def readme_table(results: Results) -> str:
+def readme_table(results: Results, about: Mapping[str, str]) -> str:
     """Methods with their two scores, and where the rest stands."""
     if results.kind != 'methods':
         raise ConfigError(
@@ -45,13 +52,18 @@ def readme_table(results: Results) -> str:
     rows = [
         [
             method(name),
+            as_cell(about.get(name, '')),
             cell_of(runs, 'knn'),
             cell_of(runs, 'linear'),
             str(len(runs)),
         ]
         for name, runs in results.by_name().items()
     ]
-    table = markdown_table(['method', 'kNN', 'linear', 'seeds'], rows)
+    table = markdown_table(
+        ['method', 'what it is', 'kNN', 'linear', 'seeds'],
+        rows,
+        num_texts=2,
+    )
     return (
         f'{table}\n{as_cell(results.head["title"])}, in percent, mean ± '
         'sample standard deviation over the seeds; command, cost and what '

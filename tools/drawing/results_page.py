@@ -13,7 +13,6 @@ from .miners import describe_miners
 from .origin import describe_origin
 from .reading import Results
 
-_DESCRIBE = dict(methods=describe_methods, miners=describe_miners)
 # A comparison of miners belongs to the methods that stand above it.
 _HEADING = dict(methods='##', miners='###')
 
@@ -22,6 +21,7 @@ def update_page(
     page: str,
     results: Sequence[Results],
     pictures: Mapping[str, Mapping[str, str]],
+    about: Mapping[str, str],
     *,
     where: str,
 ) -> str:
@@ -32,6 +32,7 @@ def update_page(
         results (Sequence[Results]): All files.
         pictures (Mapping[str, Mapping[str, str]]): For each name its
             pictures in Markdown, by their kind.
+        about (Mapping[str, str]): What each config is, by its name.
         where (str): Name of the page, for errors.
 
     Returns:
@@ -52,12 +53,17 @@ def update_page(
         if not has_block(page, label):
             heading = f'{_HEADING[item.kind]} {as_cell(item.head["title"])}'
             page = f'{page.rstrip()}\n\n{heading}\n\n{"".join(marks(label))}'
-        text = describe(item, pictures.get(item.name, {}))
+        text = describe(item, pictures.get(item.name, {}), about)
         page = replace_block(page, label, text, where=where)
     return page
 
 
-def describe(results: Results, pictures: Mapping[str, str]) -> str:
+def describe(
+    results: Results, pictures: Mapping[str, str], about: Mapping[str, str]
+) -> str:
     """All that is written about one file: numbers, pictures, origin."""
-    sections = _DESCRIBE[results.kind](results, pictures)
+    if results.kind == 'methods':
+        sections = describe_methods(results, pictures, about)
+    else:
+        sections = describe_miners(results, pictures)
     return '\n'.join([*sections, describe_origin(results)])

@@ -9,7 +9,7 @@ from pathlib import Path
 from common import ConfigError
 from files import replace_text
 
-from .docstrings import measured_configs, update_docstring
+from .docstrings import measured_configs, summaries, update_docstring
 from .knn_picture import knn_picture
 from .pictures import Picture, digest_in, save_picture
 from .purity_picture import purity_picture
@@ -86,13 +86,17 @@ def plan_updates(root: Path) -> list[Update]:
         for name, own in drawn.items()
     }
     page, readme = root / 'docs' / 'results.md', root / 'README.md'
+    about = summaries(root / 'configs')
     return [
         TextUpdate(
             page,
-            update_page(read(page), results, links, where='docs/results.md'),
+            update_page(
+                read(page), results, links, about, where='docs/results.md'
+            ),
         ),
         TextUpdate(
-            readme, update_readme(read(readme), results, where='README.md')
+            readme,
+            update_readme(read(readme), results, about, where='README.md'),
         ),
         *config_updates(root, results),
         *pictures,

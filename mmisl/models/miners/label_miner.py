@@ -16,7 +16,10 @@ from .edge_selection import Candidates, undirected
 from .rows import Rows, Views, mean_view, own_chunks, seeded_generator
 
 _CHUNK_ROWS = 2048
-_CURE = 'write it with tools/extract_features.py from the training images'
+_CURE = (
+    'write it: python tools/extract_features.py CONFIG untrained {path}, with '
+    'a config of the training images'
+)
 
 
 @MODELS.register_module()
@@ -132,12 +135,12 @@ def read_labels(path: str, num_samples: int) -> Tensor:
         loaded = np.load(path)
     except FileNotFoundError:
         raise FileNotFoundError(
-            f'miner.labels {path} does not exist; {_CURE}'
+            f'miner.labels {path} does not exist; {_CURE.format(path=path)}'
         ) from None
     if not isinstance(loaded, np.ndarray) and 'labels' not in loaded:
         raise ValueError(
             f'miner.labels {path} has arrays {", ".join(loaded)}, but no '
-            f"'labels'; {_CURE}"
+            f"'labels'; {_CURE.format(path=path)}"
         )
     labels = loaded if isinstance(loaded, np.ndarray) else loaded['labels']
     if labels.shape != (num_samples,):
