@@ -82,8 +82,8 @@ def scores_section(results: Results) -> str:
         f'percent.{budget(results.head["budget"])} Linear: logistic '
         'regression on features of the backbone'
         f'{"; *: stopped before it had converged" if starred else ""}. '
-        'Purity: share of mined pairs that join one class, or of images of '
-        "their cluster's most frequent class.\n"
+        'Purity: share of mined pairs that join one class; of clusters, the '
+        'share of images of the most frequent class in theirs.\n'
     )
 
 
