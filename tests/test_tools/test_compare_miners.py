@@ -325,7 +325,7 @@ def test_record__two_commands_fill_one_file(parts, tmp_path):
 
 
 def test_features_key__weights_and_settings_but_no_miner(
-    tiny, parts, finished
+    tiny, parts, finished, tmp_path
 ):
     cfg = Config.fromfile(tiny / 'tiny.py')
     first, second = (
@@ -337,6 +337,18 @@ def test_features_key__weights_and_settings_but_no_miner(
     cfg.model.miner.topk = 7
     cfg.optim_wrapper.optimizer.lr = 3.0
     assert parts[1].features_key(cfg, second) == key
+    # The same training on another day, whose miner has played another game.
+    content = torch.load(second, weights_only=False)
+    content['meta'] = dict(epoch=2)
+    for name, value in content['state_dict'].items():
+        if name.startswith('miner.'):
+            value.zero_()
+    again = tmp_path / 'again.pth'
+    torch.save(content, again)
+    assert parts[1].features_key(cfg, str(again)) == key
+    content['state_dict']['memory.bank'][0, 0] += 1e-3
+    torch.save(content, again)
+    assert parts[1].features_key(cfg, str(again)) != key
     cfg.merge_from_dict({'randomness.seed': 5})
     assert parts[1].features_key(cfg, second) != key
 

@@ -35,7 +35,6 @@ _SETTINGS = (
     'val_evaluator',
     'randomness',
 )
-_BYTES_AT_ONCE = 2**24
 
 
 @dataclass(frozen=True)
@@ -71,17 +70,22 @@ def read_memory(checkpoint: str) -> tuple[Tensor, int | None]:
 
 
 def features_key(cfg: Config, checkpoint: str) -> str:
-    """SHA-256 of the checkpoint and of all settings that features hang on.
+    """SHA-256 of weights, bank and all settings that features hang on.
 
-    The miner is none of them, nor are the optimizer and the schedule.
+    The miner is none of them, nor are the optimizer, the schedule and the
+    day of the training: one that was repeated bit by bit has the same.
 
     Returns:
         str: 64 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    with open(checkpoint, 'rb') as file:
-        while block := file.read(_BYTES_AT_ONCE):
-            digest.update(block)
+    state = read_checkpoint(checkpoint)['state_dict']
+    for name, value in sorted(state.items()):
+        if name.startswith('miner.'):
+            continue
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
+        flat = value.contiguous().flatten().view(torch.uint8)
+        digest.update(flat.numpy().tobytes())
     root = cfg.to_dict()
     settings = {key: root.get(key) for key in _SETTINGS}
     settings['model'] = {
