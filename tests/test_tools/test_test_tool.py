@@ -1,9 +1,14 @@
 """tools/test.py and extract_features.py, as a user runs them."""
 
+import importlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 def test_test__metrics_are_written(tiny, run_tool, trained):
@@ -101,3 +106,23 @@ def test_print_config__with_overrides(tiny, run_tool):
     assert done.returncode == 0, done.stderr
     assert 'temperature=0.25' in done.stdout
     assert "type='AtomicCheckpointHook'" in done.stdout  # inherited
+
+
+@pytest.mark.parametrize(
+    'numbers, is_short',
+    [
+        (list(range(3, 200, 7)), True),
+        (list(range(20)), True),
+        (list(range(19)), False),
+        ([*range(30), 31], False),
+        (list(range(30, 0, -1)), False),
+        ([4] * 25, False),
+    ],
+)
+def test_print_config__evenly_spaced_numbers(monkeypatch, numbers, is_short):
+    monkeypatch.syspath_prepend(TOOLS)
+    tool = importlib.import_module('print_config')
+    cfg = Config(dict(a=dict(indices=numbers, sizes=[0.5] * 30), b=[1, 2]))
+    text = tool.with_ranges(cfg.pretty_text)
+    assert Config.fromstring(text, '.py').to_dict() == cfg.to_dict()
+    assert ('indices=list(range(' in text) == is_short

@@ -83,7 +83,7 @@ def read_variants(
         if not names:
             raise ConfigError(
                 f'--only {pattern!r} matches no miner; there are '
-                f'{", ".join(found)}'
+                f'{", ".join(map(repr, found))}'
             )
         chosen.update({name: found[name] for name in names})
     return chosen
