@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_deepcluster.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
-to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+to 20 s an epoch. Paper: no such data. Here: kNN 32.3 %, linear 39.3 % (1
+seed).
 
 100 clusters of 64 components: 10 clusters a class, as on ImageNet. Deviations
 from the published constants: the study's optimizer and learning rate, because

@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/cifar10_isl_hinge.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
-20 s an epoch. Paper: no such data. Here: see docs/results.md.
+20 s an epoch. Paper: no such data. Here: not run.
 
 cifar10_isl.py with the hinge loss, spectral norm, and pairs ranked by how far
 two images vote for the same neighbours.

@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/cifar10_isl_knn_dense.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core, 10
-to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+to 20 s an epoch. Paper: no such data. Here: not run.
 
 2 and 4 neighbours per image in rounds 1 and 2, where cifar10_isl_knn.py has
 0.5 and 1.

@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/heldout_isl_auto_nohard.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU
-core, 10 to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+core, 10 to 20 s an epoch. Paper: no such data. Here: kNN 50.2 %, linear 52.9 %
+(1 seed).
 
 heldout_isl_auto.py without the second term of the loss.
 """

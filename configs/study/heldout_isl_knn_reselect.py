@@ -2,7 +2,8 @@
 
 Command: ``python tools/train.py configs/study/heldout_isl_knn_reselect.py``;
 with the others of its table: docs/results.md. Hardware meant for: one CPU
-core, 10 to 20 s an epoch. Paper: no such data. Here: see docs/results.md.
+core, 10 to 20 s an epoch. Paper: no such data. Here: kNN 50.0 %, linear 52.9 %
+(1 seed).
 
 heldout_isl_knn.py that drops the pairs of the first mining at the second.
 """

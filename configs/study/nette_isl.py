@@ -1,10 +1,9 @@
 """Imagenette: ISL on 3,600 images at 224 pixels, the base of these rows.
 
-Data: ``python tools/prepare_data.py imagenette --from
-imagenette224_subset.zip --subset``. Command: ``python tools/train.py
-configs/study/nette_isl.py``; with the others of its table: docs/results.md.
-Hardware meant for: one CPU core, about 40 s an epoch. Paper: no such data.
-Here: see docs/results.md.
+Data: ``python tools/prepare_data.py imagenette --from imagenette224_subset.zip
+--subset``. Command: ``python tools/train.py configs/study/nette_isl.py``; with
+the others of its table: docs/results.md. Hardware meant for: one CPU core,
+about 40 s an epoch. Paper: no such data. Here: not run.
 
 ResNet-18 as on ImageNet, a quarter as wide; 40 epochs in 3 rounds of which the
 first has 24, with a learning rate that rises with the first pairs as in

@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/nette_mocov2.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 80 s an
-epoch. Paper: no such data. Here: see docs/results.md.
+epoch. Paper: no such data. Here: not run.
 """
 
 _base_ = 'nette_mocov2_isl.py'

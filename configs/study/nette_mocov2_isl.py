@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/nette_mocov2_isl.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 80 s an
-epoch. Paper: no such data. Here: see docs/results.md.
+epoch. Paper: no such data. Here: not run.
 
 Augmentation is MoCo v2's without the blur, which at 224 pixels takes as long
 as all the rest; temperature, split batch norm and momentum of the key encoder

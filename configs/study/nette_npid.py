@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/nette_npid.py``; with the others
 of its table: docs/results.md. Hardware meant for: one CPU core, 40 s an epoch.
-Paper: no such data. Here: see docs/results.md.
+Paper: no such data. Here: not run.
 """
 
 _base_ = 'nette_isl.py'

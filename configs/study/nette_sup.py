@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/nette_sup.py``; with the others
 of its table: docs/results.md. Hardware meant for: one CPU core, 40 s an epoch.
-Paper: no such data. Here: see docs/results.md.
+Paper: no such data. Here: not run.
 
 Images, augmentation and epochs of nette_isl.py, the optimizer of
 sup_r18_imagenette_cpu.py.

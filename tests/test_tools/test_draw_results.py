@@ -297,7 +297,7 @@ def test_draw_results__readme_and_docstring(drawn):
         f'rest stays as it is.{after}'
     )
     other = drawn / 'configs' / 'cifar10_sup.py'
-    assert other.read_text() == '"""Without the sentence."""\n'
+    assert other.read_text() == '"""Made up: with no sentence."""\n'
 
 
 def test_draw_results__miners(page):

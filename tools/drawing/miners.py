@@ -113,10 +113,10 @@ def _legend(results: Results) -> str:
         'behind the number that they are compared with: as many pairs of '
         'highest cosine. Found again: share of the searches with single '
         'views that find a pair again, which takes no labels'
-        f'{_rank_correlation(results.runs)}. Most neighbours: of one image. '
-        'Images reached: share of those that have a neighbour. Apart in '
-        f'pixels: {APART}. CPU seconds: of the mining, GAN included, which '
-        'both numbers of neighbours share; on cores that may have been busy.'
+        f'{_rank_correlation(results.runs)}. Apart in pixels: {APART}. Most '
+        'neighbours: of one image. Images reached: share of those that have a '
+        'neighbour. CPU seconds: of the mining, GAN included, which all '
+        'numbers of neighbours share; on cores that may have been busy.'
         f'{_features(results.head)}\n'
     )
 
