@@ -2,8 +2,8 @@
 
 Command: ``python tools/train.py configs/study/cifar10_isl_auto.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, 10 to
-20 s an epoch. Paper: no such data. Here: kNN 50.3 ± 0.1 %, linear 52.8 ± 0.5 %
-(2 seeds).
+20 s an epoch. Paper: no such data. Here: kNN 50.3 ± 0.1 %, linear 52.7 ± 0.4 %
+(3 seeds).
 
 cifar10_isl.py with the settings whose pairs were purest on frozen features:
 thresholds by quantiles, and pairs ranked by how far two images vote for the
