@@ -1,8 +1,8 @@
 """Imagenette: ISL with nearest neighbours in place of the GAN's.
 
 Command: ``python tools/train.py configs/study/nette_isl_knn.py``; with the
-others of its table: docs/results.md. Hardware meant for: one CPU core, 40 s an
-epoch. Paper: no such data. Here: not run.
+others of its table: docs/results.md. Hardware meant for: one CPU core, about a
+minute an epoch. Paper: no such data. Here: not run.
 """
 
 _base_ = 'nette_isl.py'

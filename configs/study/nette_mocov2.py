@@ -1,8 +1,8 @@
 """Imagenette: MoCo v2, without any mining.
 
 Command: ``python tools/train.py configs/study/nette_mocov2.py``; with the
-others of its table: docs/results.md. Hardware meant for: one CPU core, 80 s an
-epoch. Paper: no such data. Here: not run.
+others of its table: docs/results.md. Hardware meant for: one CPU core, not
+timed. Paper: no such data. Here: not run.
 """
 
 _base_ = 'nette_mocov2_isl.py'

@@ -1,13 +1,12 @@
 """Imagenette: MoCo v2 with mined positives, a proposal (``mmisl.MoCoISL``).
 
 Command: ``python tools/train.py configs/study/nette_mocov2_isl.py``; with the
-others of its table: docs/results.md. Hardware meant for: one CPU core, 80 s an
-epoch. Paper: no such data. Here: not run.
+others of its table: docs/results.md. Hardware meant for: one CPU core, not
+timed. Paper: no such data. Here: not run.
 
-Augmentation is MoCo v2's without the blur, which at 224 pixels takes as long
-as all the rest; temperature, split batch norm and momentum of the key encoder
-are those of mocov2_r18_imagenette_cpu.py. Rounds and miner are those of
-nette_isl.py.
+Augmentation is MoCo v2's without the blur, of which there is no step for a
+batch; temperature, split batch norm and momentum of the key encoder are those
+of mocov2_r18_imagenette_cpu.py. Rounds and miner are those of nette_isl.py.
 """
 
 _base_ = 'nette_isl.py'

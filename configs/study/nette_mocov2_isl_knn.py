@@ -1,8 +1,8 @@
 """Imagenette: MoCo v2 with nearest neighbours as further positives.
 
 Command: ``python tools/train.py configs/study/nette_mocov2_isl_knn.py``; with
-the others of its table: docs/results.md. Hardware meant for: one CPU core, 80
-s an epoch. Paper: no such data. Here: not run.
+the others of its table: docs/results.md. Hardware meant for: one CPU core, not
+timed. Paper: no such data. Here: not run.
 """
 
 _base_ = 'nette_mocov2_isl.py'

@@ -1,8 +1,8 @@
 """Imagenette: NPID, which is ISL without any mining.
 
 Command: ``python tools/train.py configs/study/nette_npid.py``; with the others
-of its table: docs/results.md. Hardware meant for: one CPU core, 40 s an epoch.
-Paper: no such data. Here: not run.
+of its table: docs/results.md. Hardware meant for: one CPU core, about a minute
+an epoch. Paper: no such data. Here: not run.
 """
 
 _base_ = 'nette_isl.py'

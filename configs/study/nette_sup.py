@@ -1,8 +1,8 @@
 """Imagenette: supervised training, the upper yardstick.
 
 Command: ``python tools/train.py configs/study/nette_sup.py``; with the others
-of its table: docs/results.md. Hardware meant for: one CPU core, 40 s an epoch.
-Paper: no such data. Here: not run.
+of its table: docs/results.md. Hardware meant for: one CPU core, about a minute
+an epoch. Paper: no such data. Here: not run.
 
 Images, augmentation and epochs of nette_isl.py, the optimizer of
 sup_r18_imagenette_cpu.py.

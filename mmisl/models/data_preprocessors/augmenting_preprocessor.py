@@ -136,7 +136,9 @@ class AugmentingPreprocessor(ClsDataPreprocessor):
         chunks = zip(images.split(size), uniform.split(size))
         # Mixed precision would crop with 8 or 11 bits.
         with torch.autocast(images.device.type, enabled=False):
-            return torch.cat([self._augment(*chunk) for chunk in chunks])
+            parts = [self._augment(*chunk) for chunk in chunks]
+        # A batch in one piece, as on a GPU, is not copied once more.
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _augment(self, images: Tensor, uniform: Tensor) -> Tensor:
         """All steps on (B, 3, H, W) uint8, by (B, draws of all steps)."""
