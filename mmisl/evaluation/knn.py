@@ -66,6 +66,11 @@ class KNNGallery:
         else:
             self.rows = _unit(feats)
 
+    @property
+    def has_one_class(self) -> bool:
+        """Whether all rows are of one class, so that all votes are for it."""
+        return bool((self.labels == self.labels[0]).all())
+
     def votes(
         self,
         queries: Tensor,

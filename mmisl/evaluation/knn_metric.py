@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmisl.ops import ShardedRows
@@ -78,13 +80,15 @@ class KNNMetric(RankMetric):
         self.k = k
         self.temperature = temperature
         self._galleries: dict[str, KNNGallery] = {}
+        self._warned = False
 
     def set_galleries(self, galleries: Mapping[str, Gallery]) -> None:
         """Take the training features to compare with, until :meth:`evaluate`.
 
         They are checked and brought to length 1 here, once for all batches:
         one copy of each in float32 is held until then. All ranks must pass
-        the same ones; with shards all must call this.
+        the same ones; with shards all must call this. If all training images
+        are of one class a warning says so, once: the score is of no use then.
 
         Args:
             galleries (Mapping[str, Gallery]): Name to features (M, D) float,
@@ -96,6 +100,17 @@ class KNNMetric(RankMetric):
         self._galleries = {
             name: KNNGallery(*gallery) for name, gallery in galleries.items()
         }
+        for name, gallery in self._galleries.items():
+            if not self._warned and gallery.has_one_class:
+                self._warned = True
+                print_log(
+                    f'kNN: all {len(gallery.labels)} training images of '
+                    f'{name!r} are of one class, so that its accuracy says '
+                    'nothing; validate on images of several classes, or set '
+                    'val_dataloader, val_cfg and val_evaluator to None',
+                    logger='current',
+                    level=logging.WARNING,
+                )
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Rank the true class of every sample of a batch.

@@ -1,3 +1,4 @@
+import logging
 import os
 import socket
 
@@ -9,7 +10,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
 from torch.multiprocessing import spawn
 
-from mmisl.evaluation import KNNMetric, knn, knn_accuracy
+from mmisl.evaluation import KNNMetric, knn, knn_accuracy, knn_metric
 from mmisl.registry import METRICS
 
 NUM_CLASSES = 6
@@ -68,6 +69,23 @@ def expected_metrics(data):
         for top, percent in accuracy.items():
             expected[f'knn/{name}_{top}'] = pytest.approx(percent)
     return expected
+
+
+@pytest.mark.parametrize('other', [0, 1])
+def test_set_galleries__one_class_is_told_once(other, caplog, monkeypatch):
+    log = logging.getLogger('told')
+    monkeypatch.setattr(
+        knn_metric,
+        'print_log',
+        lambda text, logger, level: log.log(level, text),
+    )
+    metric = KNNMetric(k=1)
+    labels = torch.tensor([0, 0, other])
+    for _ in range(2):
+        metric.set_galleries({'bank': (torch.eye(3), labels)})
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1 - other
+    assert all("all 3 training images of 'bank'" in text for text in told)
 
 
 @pytest.mark.parametrize('num_queries', [1, 5, 14])
