@@ -4,6 +4,7 @@ Usage:
     python tools/run_detection_table.py [CELLS.json]
         [--cell NAME=CONFIG:CHECKPOINT[:ROW/COLUMN] ...]
         --seeds 1 2 3 [--launcher-gpus N] --out DIR
+        [--save results/NAME.json --title TITLE]
 
 A cell is a detector and the checkpoint it starts from (none: random weights);
 ROW/COLUMN is its place in the supplement's table, such as ISL/R50-Faster,
@@ -30,8 +31,10 @@ from typing import Any
 import mmengine
 import torch
 from common import add_options_argument, run_tool
+from comparison.results_file import check_save
 from detection_table.cells import Cell, read_cells
 from detection_table.checks import batch_note, read_detector, refuse
+from detection_table.results_file import detection_document
 from detection_table.runs import CellRun, claim, settings_of, train
 from detection_table.scores import check_metrics, scores_of
 from detection_table.table import (
@@ -81,6 +84,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, required=True, help='folder of runs and table'
     )
+    parser.add_argument(
+        '--save',
+        type=Path,
+        metavar='FILE',
+        help='JSON file to write all numbers to, as results/README.md says;\n'
+        'refused where it has runs that are not finished here',
+    )
+    parser.add_argument(
+        '--title',
+        help='what the numbers in that file are called (default: its name)',
+    )
     add_options_argument(parser)
     return parser.parse_args(argv)
 
@@ -115,18 +129,25 @@ def run_table(args: argparse.Namespace) -> None:
         for seed in args.seeds
         for cell in cells
     ]
+    if args.save is not None:
+        check_save(args.save, runs)
     for run in runs:
         settings = settings_of(
             run, configs[run.name], processes=args.launcher_gpus
         )
         claim(run, settings)
     failed = run_all(runs, configs, args.launcher_gpus)
-    results = [
-        json.loads(run.result.read_text())
-        for run in runs
-        if run.result.is_file()
-    ]
+    finished = [run for run in runs if run.result.is_file()]
+    results = [json.loads(run.result.read_text()) for run in finished]
     write_table(args, cells, results)
+    if args.save is not None and finished:
+        document = detection_document(
+            finished,
+            configs,
+            title=args.title or args.save.stem,
+            command=command_line(args),
+        )
+        write_json(args.save, document)
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
         raise RuntimeError(
@@ -150,6 +171,10 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(
             'each of --seeds is a run of its own and must be another number, '
             f'got {" ".join(map(str, args.seeds))}'
+        )
+    if args.title is not None and args.save is None:
+        raise ValueError(
+            '--title names the numbers of a file; name that with --save'
         )
 
 
@@ -262,6 +287,10 @@ def command_line(args: argparse.Namespace) -> str:
     words += ['--seeds', *map(str, args.seeds)]
     words += ['--launcher-gpus', str(args.launcher_gpus)]
     words += ['--out', str(args.out)]
+    for option in ('save', 'title'):
+        value = getattr(args, option)
+        if value is not None:
+            words += [f'--{option}', str(value)]
     if args.cfg_options:
         pairs = [f'{key}={value}' for key, value in args.cfg_options.items()]
         words += ['--cfg-options', *pairs]

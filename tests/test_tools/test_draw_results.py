@@ -127,6 +127,25 @@ def make_miners():
     )
 
 
+def make_detectors():
+    """Random weights with two seeds; a checkpoint, timed once of twice."""
+    random = dict(name='random', config='configs/d.py', checkpoint='none')
+    isl = dict(name='a|b', checkpoint='work_dirs/isl/epoch_4.pth')
+    return dict(
+        kind='detectors',
+        title='Detectors, made up',
+        command='python table.py',
+        detector=dict(images=1400, test_images=290, iterations=1000),
+        runs=[
+            dict(**random, seed=1, voc07=4.0, area=3.0, commit='abc1'),
+            dict(**isl, seed=1, voc07=5.0, area=4.5, seconds=600.0),
+            dict(**random, seed=2, voc07=6.0, area=3.0, commit='abc2'),
+            dict(**isl, seed=2, voc07=5.5, area=4.5, seconds=None),
+        ],
+        **COMMON,
+    )
+
+
 def make_repository(root):
     """What the tool reads and writes, in small."""
     for name, text in {
@@ -488,6 +507,26 @@ def test_shown_rounds(module, numbers, shown):
     assert module('drawing.rounds').shown_rounds(numbers) == shown
 
 
+def test_draw_results__detectors(repository, draw):
+    results = make_detectors()
+    write(repository, 'voc', results)
+    page = draw(repository)
+    assert rows_after(page, '### Detectors, made up') == {
+        'random': ['2', '5.0 ± 1.4', '3.0 ± 0.0', '-'],
+        r'a\|b': ['2', '5.2 ± 0.4', '4.5 ± 0.0', '10.0 (1 of 2)'],
+    }
+    assert '1,400 training images, tested on 290 others, 1,000 it' in page
+    assert '- random: `configs/d.py`, from random weights\n' in page
+    assert r'- a\|b: from `work_dirs/isl/epoch_4.pth`' in page
+    assert 'Commits abc1, abc2. Seeds 1, 2.' in page
+    for run in results['runs'][::2]:
+        run['supplement'] = 65.4
+    write(repository, 'voc', results)
+    rows = rows_after(draw(repository), '### Detectors, made up')
+    assert rows['random'] == ['2', '5.0 ± 1.4', '3.0 ± 0.0', '65.4', '-']
+    assert rows[r'a\|b'][-2:] == ['-', '10.0 (1 of 2)']
+
+
 def test_draw_results__rounds_of_clusters(repository, draw):
     results = make_methods()
     # As logs have it; the second round has nothing that is shown.
@@ -527,7 +566,10 @@ def test_measured_configs__most_seeds(repository, module):
 @pytest.mark.parametrize(
     'change, message',
     [
-        (dict(kind='figures'), 'kind must be one of methods, miners, got "fi'),
+        (
+            dict(kind='figures'),
+            'kind must be one of methods, miners, det',
+        ),
         (dict(title=None), 'title must be a text, got nothing'),
         (dict(budget=3), 'budget must be an object, got 3'),
         (dict(budget=dict(images='x')), 'budget.images must be a number, got'),

@@ -25,11 +25,20 @@ if find_spec('mmdet') is None or find_spec('mmcv._ext') is None:
 
 TOOL = 'run_detection_table.py'
 MAX_ITERS = 24
+NUM_IMAGES = 2
+BATCH_SIZE = 2
 OPTIONS = [
     '--cfg-options', f'train_cfg.max_iters={MAX_ITERS}',
     f'train_cfg.val_interval={MAX_ITERS}',
     'default_hooks.checkpoint.interval=4',
 ]  # fmt: skip
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """A module below tools/ by its name."""
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    return importlib.import_module
 
 
 @pytest.fixture(scope='module')
@@ -88,7 +97,10 @@ def kill_in_the_second_run(command, out):
 def finished(folder, cells, run_tool):
     """Folder of a table that was killed once, and what stood there then."""
     out = folder / 'out'
-    command = [cells, '--seeds', 3, 5, '--out', out, *OPTIONS]
+    command = [
+        cells, '--seeds', 3, 5, '--out', out, '--save', out / 'voc07.json',
+        '--title', 'Two starts', *OPTIONS,
+    ]  # fmt: skip
     kill_in_the_second_run(command, out)
     first = out / 'random' / 'seed3'
     cut = (out / 'npid' / 'seed3' / 'last_checkpoint').read_text().strip()
@@ -164,6 +176,41 @@ def test_table__scores_are_those_of_the_last_validation(finished):
         assert not (folder / 'metrics.json').exists()
 
 
+def test_table__saves_what_results_are_drawn_from(finished, parts, folder):
+    out, _, _ = finished
+    saved = parts('drawing.reading').read_results(out / 'voc07.json')
+    assert (saved.kind, saved.head['title']) == ('detectors', 'Two starts')
+    assert saved.head['detector'] == dict(
+        images=NUM_IMAGES, test_images=NUM_IMAGES, batch_size=BATCH_SIZE,
+        iterations=MAX_ITERS,
+    )  # fmt: skip
+    assert '--title' in saved.head['command']
+    expected = read_results(out)['runs']
+    assert [run['name'] for run in saved.runs] == [r['cell'] for r in expected]
+    for run, result in zip(saved.runs, expected):
+        for key in ('seed', 'voc07', 'area', 'commit', 'checkpoint'):
+            assert run[key] == result[key]
+    assert [run.get('supplement') for run in saved.runs[:2]] == [None, 65.4]
+
+
+def test_table__saves_over_no_other_run(finished, cells, run_tool):
+    out, _, _ = finished
+    before = (out / 'voc07.json').read_bytes()
+    done = run_tool(
+        TOOL, cells, '--seeds', 3, '--out', out, '--save', out / 'voc07.json',
+        *OPTIONS,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert 'has 2 runs that this command would lose' in done.stderr
+    assert (out / 'voc07.json').read_bytes() == before
+
+
+def test_table__title_without_a_file(cells, tmp_path, run_tool):
+    done = run_tool(TOOL, cells, '--out', tmp_path, '--title', 'None')
+    assert done.returncode == 1
+    assert 'name that with --save' in done.stderr
+
+
 def test_table__a_lost_validation_is_made_up_for(
     folder, cells, finished, run_tool
 ):
@@ -236,12 +283,6 @@ def test_table__a_failed_run_leaves_the_others(folder, run_tool):
     assert [r['cell'] for r in read_results(out)['runs']] == ['whole']
 
 
-@pytest.fixture
-def parts(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / 'tools')
-    return lambda name: importlib.import_module(f'detection_table.{name}')
-
-
 def test_run_timed__two_trainings_in_one_folder(parts, tmp_path):
     runs = importlib.import_module('comparison.runs')
     run = runs.Run(Path('c.py'), 3, tmp_path)
@@ -266,7 +307,7 @@ def test_run_timed__a_training_keeps_its_folder(parts, tmp_path):
 
 
 def test_published__is_the_supplements_table(parts):
-    module = parts('published')
+    module = parts('detection_table.published')
     numbers = [
         value
         for row in module.SUPPLEMENT.values()
@@ -294,14 +335,14 @@ def test_published__is_the_supplements_table(parts):
     ],
 )
 def test_read_cells__slips(parts, folder, cell, words):
-    cells = parts('cells')
+    cells = parts('detection_table.cells')
     config = folder / 'detector.py'
     with pytest.raises(ValueError, match=re.escape(words)):
         cells.read_cells(None, [cell.format(config=config)])
 
 
 def test_read_cells__none_and_twice(parts, cells, folder):
-    read_cells = parts('cells').read_cells
+    read_cells = parts('detection_table.cells').read_cells
     with pytest.raises(ValueError, match='no cells; give CELLS.json'):
         read_cells(None, [])
     again = f'npid={folder}/detector.py:none'
@@ -329,7 +370,7 @@ def test_read_cells__slips_of_the_file(parts, tmp_path, text, words):
     path = tmp_path / 'cells.json'
     path.write_text(text)
     with pytest.raises(ValueError, match=words):
-        parts('cells').read_cells(path, [])
+        parts('detection_table.cells').read_cells(path, [])
 
 
 @pytest.mark.parametrize(
@@ -342,7 +383,7 @@ def test_read_cells__slips_of_the_file(parts, tmp_path, text, words):
     ],
 )
 def test_check_metrics__both_rules_are_needed(parts, change):
-    scores = parts('scores')
+    scores = parts('detection_table.scores')
     good = [
         dict(type='VOCMetric', prefix='voc07'),
         dict(type='VOCMetric', prefix='area', eval_mode='area'),

@@ -67,6 +67,18 @@ def pairs_found(runs: Runs) -> str:
     return found if asked == '-' else f'{found} of {asked}'
 
 
+def facts_sentence(facts: Mapping[str, Any], **texts: str) -> str:
+    """What runs had in common, as a sentence behind a space.
+
+    Args:
+        facts (Mapping[str, Any]): By name.
+        **texts (str): How each is put, in this order; those that are not
+            known are left out.
+    """
+    parts = [text.format(facts[k]) for k, text in texts.items() if k in facts]
+    return f' {", ".join(parts)}.' if parts else ''
+
+
 def markdown_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, num_texts: int = 1
 ) -> str:

@@ -14,6 +14,7 @@ from .cells import (
     as_cell,
     cell,
     cell_of,
+    facts_sentence,
     markdown_table,
     mean_of,
     pairs_found,
@@ -110,21 +111,15 @@ def last_purity(runs: Runs) -> str:
 
 def budget(facts: Mapping[str, Any]) -> str:
     """What all methods had in common, as a sentence behind a space."""
-    knn = facts.get('knn', {})
-    parts = [
-        _part(facts, 'images', '{:,} training images'),
-        _part(facts, 'test_images', 'scored on {:,} others'),
-        _part(facts, 'epochs', '{:,} epochs'),
-        _part(facts, 'batch_size', 'batches of {:,}'),
-        _part(knn, 'k', 'kNN with k = {}'),
-        _part(knn, 'temperature', 'temperature {}'),
-    ]
-    text = ', '.join(part for part in parts if part)
-    return f' {text}.' if text else ''
-
-
-def _part(facts: Mapping[str, Any], key: str, text: str) -> str:
-    return text.format(facts[key]) if key in facts else ''
+    return facts_sentence(
+        {**facts, **facts.get('knn', {})},
+        images='{:,} training images',
+        test_images='scored on {:,} others',
+        epochs='{:,} epochs',
+        batch_size='batches of {:,}',
+        k='kNN with k = {}',
+        temperature='temperature {}',
+    )
 
 
 def differences_section(results: Results) -> str:

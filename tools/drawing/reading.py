@@ -12,7 +12,7 @@ from typing import Any
 
 from common import ConfigError
 
-KINDS = ('methods', 'miners')
+KINDS = ('methods', 'miners', 'detectors')
 _TEXTS = ('title', 'command', 'date')
 _OBJECTS = ('versions', 'machine')
 # Mixing up a share and a percentage would shift a number by two digits.
@@ -26,10 +26,21 @@ _SHARES = (
     'pixel_distance',
     'control_pixel_distance',
 )
-_PERCENTAGES = ('knn', 'knn_backbone', 'linear')
+_PERCENTAGES = (
+    'knn',
+    'knn_backbone',
+    'linear',
+    'voc07',
+    'area',
+    'supplement',
+)
 _FACTS = dict(
     methods=('budget', ('images', 'test_images', 'epochs', 'batch_size')),
     miners=('features', ('images', 'views', 'epoch', 'knn')),
+    detectors=(
+        'detector',
+        ('images', 'test_images', 'iterations', 'epochs', 'batch_size'),
+    ),
 )
 _NUMBERS = (
     'seconds',
@@ -61,7 +72,7 @@ class Results:
     runs: Sequence[Mapping[str, Any]]
 
     def by_name(self) -> dict[str, list[Mapping[str, Any]]]:
-        """Runs of each method or miner, in the order of the file."""
+        """Runs of each method, miner or start, in the order of the file."""
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for run in self.runs:
             groups.setdefault(run['name'], []).append(run)

@@ -8,13 +8,15 @@ from common import ConfigError
 
 from .blocks import block_names, has_block, marks, replace_block
 from .cells import as_cell
+from .detectors import describe_detectors
 from .methods import describe_methods
 from .miners import describe_miners
 from .origin import describe_origin
 from .reading import Results
 
-# A comparison of miners belongs to the methods that stand above it.
-_HEADING = dict(methods='##', miners='###')
+# What miners find, and what detectors make of checkpoints, belongs to the
+# methods that stand above it.
+_HEADING = dict(methods='##', miners='###', detectors='###')
 
 
 def update_page(
@@ -64,6 +66,8 @@ def describe(
     """All that is written about one file: numbers, pictures, origin."""
     if results.kind == 'methods':
         sections = describe_methods(results, pictures, about)
-    else:
+    elif results.kind == 'miners':
         sections = describe_miners(results, pictures)
+    else:
+        sections = describe_detectors(results)
     return '\n'.join([*sections, describe_origin(results)])

@@ -22,6 +22,7 @@ Drawer = Callable[[Results], Picture | None]
 _DRAWERS: Mapping[str, Mapping[str, Drawer]] = dict(
     methods=dict(knn=knn_picture, purity=purity_picture),
     miners=dict(replication=replication_picture),
+    detectors={},
 )
 
 
