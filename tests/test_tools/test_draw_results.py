@@ -130,7 +130,11 @@ def make_miners():
 def make_detectors():
     """Random weights with two seeds; a checkpoint, timed once of twice."""
     random = dict(name='random', config='configs/d.py', checkpoint='none')
-    isl = dict(name='a|b', checkpoint='work_dirs/isl/epoch_4.pth')
+    isl = dict(
+        name='a|b',
+        config='configs/d.py',
+        checkpoint='work_dirs/isl/epoch_4.pth',
+    )
     return dict(
         kind='detectors',
         title='Detectors, made up',
@@ -286,7 +290,7 @@ def test_results__commands_name_files_that_exist():
     root = TOOLS.parent
     for path in (root / 'results').glob('*.json'):
         command = json.loads(path.read_text())['command']
-        named = re.findall(r'\b(?:configs|tools|results)/\S+', command)
+        named = re.findall(r'\b(?:configs|tools|results)/[^\s:]+', command)
         assert named
         assert not [name for name in named if not (root / name).is_file()]
 
@@ -516,15 +520,17 @@ def test_draw_results__detectors(repository, draw):
         r'a\|b': ['2', '5.2 ± 0.4', '4.5 ± 0.0', '10.0 (1 of 2)'],
     }
     assert '1,400 training images, tested on 290 others, 1,000 it' in page
-    assert '- random: `configs/d.py`, from random weights\n' in page
-    assert r'- a\|b: from `work_dirs/isl/epoch_4.pth`' in page
+    assert 'The starts of `configs/d.py`:\n\n- random: random w' in page
+    assert r'- a\|b: `work_dirs/isl/epoch_4.pth`' in page
     assert 'Commits abc1, abc2. Seeds 1, 2.' in page
     for run in results['runs'][::2]:
-        run['supplement'] = 65.4
+        run |= dict(supplement=65.4, config='configs/e.py')
     write(repository, 'voc', results)
-    rows = rows_after(draw(repository), '### Detectors, made up')
+    page = draw(repository)
+    rows = rows_after(page, '### Detectors, made up')
     assert rows['random'] == ['2', '5.0 ± 1.4', '3.0 ± 0.0', '65.4', '-']
     assert rows[r'a\|b'][-2:] == ['-', '10.0 (1 of 2)']
+    assert 'The starts:\n\n- random: `configs/e.py` from random wei' in page
 
 
 def test_draw_results__rounds_of_clusters(repository, draw):

@@ -62,12 +62,16 @@ def _row(name: str, runs: Runs, published: bool) -> list[str]:
 
 
 def _starts(results: Results) -> str:
+    groups = results.by_name()
+    configs = {runs[0].get('config', '') for runs in groups.values()}
+    # Mostly it is one detector, which need not be named line by line.
+    shared = f' of `{configs.pop()}`' if len(configs) == 1 else ''
     lines = []
-    for name, runs in results.by_name().items():
+    for name, runs in groups.items():
         checkpoint = runs[0].get('checkpoint', _RANDOM)
         start = (
             'random weights' if checkpoint == _RANDOM else f'`{checkpoint}`'
         )
-        config = f'`{runs[0]["config"]}`, ' if 'config' in runs[0] else ''
-        lines.append(f'- {as_cell(name)}: {config}from {start}')
-    return '\n'.join(['The starts:\n', *lines, ''])
+        own = '' if shared else f'`{runs[0].get("config", "-")}` from '
+        lines.append(f'- {as_cell(name)}: {own}{start}')
+    return '\n'.join([f'The starts{shared}:\n', *lines, ''])
