@@ -23,6 +23,9 @@ def extract_features(
 ) -> Tensor:
     """Encode images under the test transforms of the model's config.
 
+    They are those of its validation images, or of the gallery of a config
+    that validates on nothing, as one without labels.
+
     A progress bar shows in a terminal. With several processes all of them
     call this, and each encodes its share.
 
@@ -40,7 +43,8 @@ def extract_features(
         device.
 
     Raises:
-        ConfigError: If the test transforms of the config read no files.
+        ConfigError: If the config has no test transforms, or they read no
+            files.
         FileNotFoundError: If there is no such folder.
         ValueError: If there is no image, or one cannot be read, or
             ``stage`` is another.
@@ -49,7 +53,8 @@ def extract_features(
         raise ValueError(
             f'stage must be one of {", ".join(STAGES)}, got {stage!r}'
         )
-    config = loader_config(model.cfg, 'val', images)
+    split = 'train' if model.cfg.get('val_dataloader') is None else 'val'
+    config = loader_config(model.cfg, split, images)
     config.update(batch_size=batch_size, num_workers=num_workers)
     # A loader without workers knows nothing that lasts.
     config['persistent_workers'] = False

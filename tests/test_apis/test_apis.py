@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
-from tiny_run import make_config, write_data
+from tiny_run import ROOT, make_config, write_data
 from torch.nn.functional import normalize
 
 from mmisl.apis import (
@@ -109,6 +109,27 @@ def test_extract_features__list_keeps_its_order(made, images):
     feats = extract_features(model, images, num_workers=0)
     some = extract_features(model, files[::-3], num_workers=1)
     torch.testing.assert_close(some, feats.flip(0)[::3])
+
+
+def test_extract_features__config_without_validation(made, images):
+    cfg = made[0].copy()
+    feats = extract_features(
+        init_model(cfg, made[1], 'cpu'), images, num_workers=0
+    )
+    for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+        cfg[key] = None
+    same = extract_features(
+        init_model(cfg, made[1], 'cpu'), images, num_workers=0
+    )
+    assert torch.equal(same, feats)
+
+
+def test_find_neighbors__config_of_a_folder(images):
+    path = ROOT / 'configs' / 'isl_r18_folder.py'
+    files = list_images(images)[:3]
+    model = init_model(path, device='cpu')
+    found = find_neighbors(model, files, k=1, num_workers=0)
+    assert set(found.files_of(0)) < set(files[1:])
 
 
 def test_extract_features__bad_input(made, images, tmp_path):
