@@ -67,7 +67,8 @@ def _of_one_clustering(
     best = torch.zeros(len(assignment), k, device=feats.device)
     member = torch.zeros_like(best, dtype=torch.int64)
     for rows in _own_batches(assignment):
-        own = feats[rows.clamp(min=0).flatten()].view(*rows.shape, -1)
+        own = feats[rows.clamp(min=0).flatten()]
+        own = own.view(*rows.shape, feats.shape[1])
         if not len(rows):
             continue
         similarity, fellow = _nearest_in_clusters(own, rows, k)
@@ -93,12 +94,12 @@ def _own_batches(assignment: Tensor) -> Iterator[Tensor]:
         -1.
     """
     count = torch.bincount(assignment)
-    groups = assignment.argsort(stable=True).split(count.tolist())
+    groups = assignment.argsort(stable=True).split(count[count > 0].tolist())
     groups = sorted(groups, key=len, reverse=True)
     first = 0
     while first < len(groups):
         largest = len(groups[first])
-        num = max(1, _PRODUCTS // max(largest, 1) ** 2)
+        num = max(1, _PRODUCTS // largest**2)
         chunk = groups[first : first + num * get_world_size()]
         own = chunk[get_rank() :: get_world_size()]
         first += len(chunk)

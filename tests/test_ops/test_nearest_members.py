@@ -2,9 +2,11 @@ import sys
 
 import pytest
 import torch
+from mmengine.dist import get_rank, get_world_size
+from ranks import run_on_ranks
 from torch.nn.functional import normalize
 
-from mmisl.ops import nearest_members
+from mmisl.ops import ShardedRows, nearest_members
 
 
 def make_case(num_samples, num_clusterings, num_clusters, seed=0):
@@ -55,6 +57,36 @@ def test_nearest_members__in_batches_of_any_size(products, monkeypatch):
     similarity, member = nearest_members(feats, assignments, 6)
     assert torch.equal(member, expected[1])
     torch.testing.assert_close(similarity, expected[0], rtol=0, atol=1e-6)
+
+
+def three_clusters():
+    """Whole and dealt out: of the last batch some ranks have no cluster."""
+    feats, assignments = make_case(19, 2, 3)
+    own = feats[get_rank() :: get_world_size()].clone()
+    return [
+        nearest_members(layout, assignments, 4)
+        for layout in (feats, ShardedRows(own, len(feats)))
+    ]
+
+
+@pytest.mark.parametrize('world_size', [2, 4])
+def test_nearest_members__ranks_without_a_cluster(world_size, tmp_path):
+    ((similarity, member), _) = three_clusters()
+    for results in run_on_ranks(three_clusters, world_size, tmp_path):
+        for values, members in results:
+            assert torch.equal(members, member)
+            torch.testing.assert_close(values, similarity, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize('products', [1, 9, 2**22])
+def test_nearest_members__empty_clusters(products, monkeypatch):
+    module = sys.modules['mmisl.ops.nearest_members']
+    monkeypatch.setattr(module, '_PRODUCTS', products)
+    feats, assignments = make_case(11, 1, 3)
+    expected = nearest_members(feats, assignments, 2)
+    spread_out = nearest_members(feats, assignments * 40 + 5, 2)
+    assert torch.equal(spread_out[1], expected[1])
+    assert torch.equal(spread_out[0], expected[0])
 
 
 def test_nearest_members__equal_ones_by_index():
