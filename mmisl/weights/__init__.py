@@ -5,6 +5,7 @@ from .checkpoints import (
     load_backbone,
     load_encoder,
     read_checkpoint,
+    state_mismatch,
 )
 from .config_preprocessing import (
     UnknownPreprocessing,
@@ -57,6 +58,7 @@ __all__ = [
     'read_checkpoint',
     'recognise_resnet',
     'required_preprocessing',
+    'state_mismatch',
     'stored_preprocessing',
     'take_backbone',
     'turning_flag',

@@ -27,7 +27,12 @@ _PREPROCESSORS = {
     'SelfSupDataPreprocessor',
 }
 # Steps of a pipeline and the argument that lets them turn the channels round.
-_TURNING = dict(NumpyToPIL='to_rgb', PILToNumpy='to_bgr', ToNumpy='to_bgr')
+_TURNING = dict(
+    NumpyToPIL='to_rgb',
+    ToPIL='to_rgb',
+    PILToNumpy='to_bgr',
+    ToNumpy='to_bgr',
+)
 _OTHER_ORDER = dict(rgb='bgr', bgr='rgb')
 
 

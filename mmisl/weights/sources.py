@@ -109,6 +109,8 @@ SOURCES = {
             'miner',
             'queue',
             'encoder_k',
+            'warmup_head',
+            'probes',
         ),
         None,
         False,

@@ -16,6 +16,7 @@ from mmisl.weights import IMAGENET, UnknownPreprocessing, preprocessing_of
 LOAD = dict(type='mmpretrain.LoadImageFromFile')
 PACK = dict(type='mmpretrain.PackInputs')
 TO_PIL = dict(type='mmpretrain.NumpyToPIL', to_rgb=True)
+ALIAS = dict(type='mmpretrain.ToPIL', to_rgb=True)  # its other name
 FLIP = dict(type='mmpretrain.torchvision/RandomHorizontalFlip')
 TO_BGR = dict(type='mmpretrain.PILToNumpy', to_bgr=True)
 PLAIN = dict(type='mmpretrain.ClsDataPreprocessor', mean=[9.0], std=[2.0])
@@ -71,6 +72,7 @@ def brightest_channel(cfg):
         ([LOAD, PACK], PLAIN, 'bgr'),
         ([LOAD, PACK], PLAIN | dict(to_rgb=True), 'rgb'),
         ([LOAD, TO_PIL, FLIP, PACK], PLAIN, 'rgb'),
+        ([LOAD, ALIAS, FLIP, PACK], PLAIN, 'rgb'),
         ([LOAD, TO_PIL, FLIP, PACK], PLAIN | dict(to_rgb=True), 'bgr'),
         ([LOAD, TO_PIL, TO_BGR, PACK], PLAIN, 'bgr'),
         (VIEWS, SELF_SUP, 'rgb'),

@@ -4,11 +4,14 @@ import pytest
 import torch
 import torchvision
 from backbones import images, make_resnet, randomize, save_run
+from mmengine.config import Config
 from mmpretrain.models import ResNet
+from tiny_run import ROOT
 from torch import nn
 
 from mmisl.weights import (
     IMAGENET,
+    SOURCES,
     Preprocessing,
     guess_source,
     load_backbone,
@@ -166,6 +169,27 @@ def test_mmisl__stored_preprocessing_goes_first(tmp_path):
     assert taken.dropped == dict(neck=1, memory=1, graph=1)
     path = save_run(make_resnet(18), tmp_path / 'run.pth', None)
     assert take_backbone(read_checkpoint(path)).preprocessing is None
+
+
+@pytest.mark.parametrize('other', ['warmup_head', 'probes'])
+def test_mmisl__heads_of_some_methods_are_left_out(tmp_path, other):
+    """Local Aggregation's warm-up, and a linear probe at every stage."""
+    path = save_run(make_resnet(18), tmp_path / 'run.pth', None)
+    content = torch.load(path, weights_only=True)
+    content['state_dict'][f'{other}.value'] = torch.zeros(1)
+    taken = take_backbone(saved(content, tmp_path))
+    assert taken.dropped == {'neck': 1, 'memory': 1, 'graph': 1, other: 1}
+
+
+def test_sources__know_the_parts_of_every_config():
+    """Top-level parts of all pretraining models but the backbone."""
+    parts = set()
+    for path in sorted((ROOT / 'configs').glob('*.py')):
+        model = Config.fromfile(path).model
+        parts |= {k for k, v in model.items() if isinstance(v, dict)}
+    assert {'warmup_head', 'miner', 'memory'} < parts
+    others = set(SOURCES['mmisl'].others)
+    assert parts - {'backbone', 'data_preprocessor'} <= others
 
 
 def test_guess_source__mmisl_without_preprocessing(tmp_path):
