@@ -17,14 +17,16 @@ def is_whole(path: str | Path) -> bool:
 def find_checkpoint(work_dir: Path) -> Path | None:
     """The checkpoint to go on from, or None.
 
-    That is the one ``last_checkpoint`` names. If the file was torn by a
-    crash, or the folder moved, it is the latest whole one in the folder.
+    That is the one ``last_checkpoint`` names, in this folder where it has a
+    file of that name, as a copy of a folder does. If the file was torn by a
+    crash, it is the latest whole one in the folder.
     """
     pointer = work_dir / 'last_checkpoint'
     if pointer.is_file():
         last = Path(pointer.read_text().strip())
-        if last.is_file() and is_whole(last):
-            return last
+        for path in (work_dir / last.name, last):
+            if path.is_file() and is_whole(path):
+                return path
     steps = {
         int(match[1]): path
         for path in work_dir.glob('*.pth')

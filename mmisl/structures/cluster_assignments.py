@@ -26,6 +26,8 @@ class ClusterAssignments(nn.Module):
     """
 
     assignments: Tensor
+    # The buffer has the size that was saved; loading checks it here.
+    sized_by_data = True
 
     def __init__(self, num_clusterings: int, num_clusters: int) -> None:
         super().__init__()
@@ -125,6 +127,19 @@ class ClusterAssignments(nn.Module):
                     f'the checkpoint is of {saved.shape[1]} samples, but the '
                     f'clusters of {self.num_samples}; use the data set the '
                     'checkpoint was trained on'
+                )
+            # mmengine would only log the first, and leave memory as it was.
+            if len(saved) != self.num_clusterings:
+                raise ValueError(
+                    f'the checkpoint holds {len(saved)} clusterings, but the '
+                    f'model has {self.num_clusterings}; set the number as in '
+                    'the checkpoint'
+                )
+            if saved.numel() and int(saved.max()) >= self.num_clusters:
+                raise ValueError(
+                    f'the checkpoint has a cluster {int(saved.max())}, but '
+                    f'the model has {self.num_clusters} clusters, from 0 on; '
+                    'set their number as in the checkpoint'
                 )
             # Otherwise the flag would be that of the old values.
             self.assignments = self.assignments.new_empty(

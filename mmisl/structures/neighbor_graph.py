@@ -43,6 +43,8 @@ class NeighborGraph(nn.Module):
 
     indptr: Tensor
     indices: Tensor
+    # Buffers have the size that was saved; loading checks them here.
+    sized_by_data = True
 
     def __init__(self, num_samples: int = 0) -> None:
         super().__init__()

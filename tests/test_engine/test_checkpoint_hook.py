@@ -2,13 +2,19 @@
 
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
 from tiny_run import checkpoint_of, files_of, make_config, train, write_data
+from torch import nn
+from torch.utils.data import DataLoader
 
 from mmisl.engine.hooks import AtomicCheckpointHook
-from mmisl.engine.hooks.atomic_checkpoint_hook import check_keys
+from mmisl.engine.hooks.atomic_checkpoint_hook import check_state
 from mmisl.evaluation import KNNMetric
 from mmisl.models import MemoryBank
+from mmisl.structures import ClusterAssignments, NeighborGraph
 
 # 3 epochs in one round, each validated.
 SHORT = {
@@ -134,14 +140,125 @@ def test_train__plain_hook_would_lose_a_split_bank(
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_check_keys__names_five_of_each_side():
-    check_keys({'a', 'b'}, {'b', 'a'})
+def test_check_state__names_five_of_each_side():
+    model = nn.ParameterDict({f'k{i}': torch.ones(2) for i in range(7)})
+    check_state(model, model.state_dict())
     match = (
         'the checkpoint misses k0, k1, k2, k3, k4 and 2 more; it has, '
         'unknown to the model, new. Use the config'
     )
     with pytest.raises(ValueError, match=match):
-        check_keys({f'k{i}' for i in range(7)}, {'new'})
+        check_state(model, dict(new=torch.ones(2)))
+
+
+def test_check_state__shapes_but_those_that_are_data():
+    def make(width, num_samples):
+        return nn.ModuleDict(
+            dict(
+                linear=nn.Linear(width, 3),
+                memory=MemoryBank(num_samples, 4),
+                graph=NeighborGraph(num_samples),
+                clusters=ClusterAssignments(2, 5),
+            )
+        )
+
+    check_state(make(5, 7), make(5, 11).state_dict())
+    match = r'has linear.weight of shape \(3, 6\), the model of \(3, 5\). Use'
+    with pytest.raises(ValueError, match=match):
+        check_state(make(5, 7), make(6, 7).state_dict())
+
+
+def test_load__network_of_another_width(data, tmp_path):
+    train(make_config(data, tmp_path / 'first', WITHOUT_VAL))
+    overrides = {
+        **WITHOUT_VAL,
+        'load_from': str(tmp_path / 'first' / 'epoch_3.pth'),
+        'model.backbone.stem_channels': 6,
+        'model.backbone.base_channels': 6,
+        'model.neck.in_channels': 48,
+    }
+    with pytest.raises(ValueError, match='the checkpoint has backbone.*of sh'):
+        train(make_config(data, tmp_path / 'second', overrides))
+
+
+def test_run__best_of_another_folder_is_left_there(data, tmp_path, accuracies):
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    hook = dict(save_best='knn/bank_top1', rule='greater')
+    overrides = {**SHORT, 'default_hooks.checkpoint': hook}
+    accuracies += [50.0, 30.0, 40.0]
+    train(make_config(data, first, overrides))
+    overrides['train_cfg.encoder'] = dict(max_epochs=4, val_interval=1)
+    accuracies += [40.0, 60.0]
+    cfg = make_config(data, second, overrides)
+    train(cfg, resume=first / 'epoch_3.pth')
+    assert (first / 'best_knn_bank_top1_epoch_1.pth').is_file()
+    assert (second / 'best_knn_bank_top1_epoch_4.pth').is_file()
+
+
+def test_train__rounds_are_saved_by_epoch(data, tmp_path):
+    hook = {'default_hooks.checkpoint.by_epoch': False}
+    cfg = make_config(data, tmp_path, {**WITHOUT_VAL, **hook})
+    match = 'by_epoch is False, but RoundBasedTrainLoop goes on from whole ep'
+    with pytest.raises(ValueError, match=match):
+        train(cfg)
+
+
+class Line(BaseModel):
+    """Learns one number."""
+
+    def __init__(self):
+        super().__init__()
+        self.slope = nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs, mode='tensor'):
+        loss = (self.slope * inputs).square().mean()
+        return dict(loss=loss) if mode == 'loss' else [dict(loss=loss)]
+
+
+class Scores(BaseMetric):
+    """Reports what it was given, one a validation."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def process(self, data_batch, data_samples):
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        return dict(score=self.values.pop(0))
+
+
+def run_iterations(work_dir, values, *, num_iters, resume=False):
+    """With mmengine's own loop, which validates after every iteration."""
+    hook = AtomicCheckpointHook(save_best='score', by_epoch=False)
+    loader = DataLoader([dict(inputs=torch.ones(1))], 1)
+    runner = Runner(
+        Line(),
+        str(work_dir),
+        loader,
+        loader,
+        train_cfg=dict(by_epoch=False, max_iters=num_iters, val_interval=1),
+        val_cfg=dict(),
+        val_evaluator=Evaluator([Scores(values)]),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        default_hooks=dict(checkpoint=hook),
+        resume=resume,
+        experiment_name=f'{work_dir.name}{resume}',
+    )
+    runner.train()
+    return runner.message_hub.get_info('best_score')
+
+
+def test_run__best_is_known_after_a_resume_of_iterations(tmp_path):
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    assert run_iterations(whole, [0.9, 0.5, 0.6], num_iters=3) == 0.9
+    run_iterations(cut, [0.9], num_iters=1)
+    assert run_iterations(cut, [0.5, 0.6], num_iters=3, resume=True) == 0.9
+    for folder in (whole, cut):
+        assert [path.name for path in folder.glob('best*')] == [
+            'best_score_iter_1.pth'
+        ]
 
 
 def test_init__rule_is_checked():

@@ -216,3 +216,17 @@ def test_resume__gradients_accumulated_over_an_uneven_epoch(data, tmp_path):
         train(make_config(data, cut, {**overrides, 'custom_hooks': INTERRUPT}))
     train(make_config(data, cut, overrides), resume=cut / 'epoch_1.pth')
     assert_same_run(checkpoint_of(cut, 2), checkpoint_of(whole, 2))
+
+
+@pytest.mark.parametrize('seed', [None, 7])
+def test_resume__order_and_views_by_the_seed_of_the_first_start(
+    data, tmp_path, seed
+):
+    """Neither a drawn seed nor another one may divide a run in two."""
+    short = {'train_cfg.max_rounds': 1, 'randomness': dict(seed=None)}
+    whole = train(make_config(data, tmp_path, short))
+    cut = tmp_path / 'cut'
+    again = make_config(data, cut, {**short, 'randomness': dict(seed=seed)})
+    resumed = train(again, resume=tmp_path / 'epoch_1.pth')
+    assert resumed.train_dataloader.sampler.seed == whole.seed
+    assert_same_run(checkpoint_of(cut, 2), checkpoint_of(tmp_path, 2))

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 
@@ -19,7 +21,8 @@ def work_dir(tmp_path):
     [
         (None, 'epoch_10.pth'),
         ('', 'epoch_10.pth'),
-        ('/gone/epoch_2.pth', 'epoch_10.pth'),
+        ('/gone/epoch_7.pth', 'epoch_10.pth'),
+        ('/gone/epoch_2.pth', 'epoch_2.pth'),
         ('epoch_11.pth', 'epoch_10.pth'),
         ('epoch_2.pth', 'epoch_2.pth'),
     ],
@@ -29,3 +32,11 @@ def test_find_checkpoint__last_or_latest_whole(work_dir, last, expected):
         target = str(work_dir / last) if last else ''
         (work_dir / 'last_checkpoint').write_text(target)
     assert find_checkpoint(work_dir) == work_dir / expected
+
+
+def test_find_checkpoint__of_a_copied_folder(work_dir, tmp_path_factory):
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_2.pth'))
+    copy = shutil.copytree(work_dir, tmp_path_factory.mktemp('copy') / 'a')
+    assert find_checkpoint(copy) == copy / 'epoch_2.pth'
+    (copy / 'epoch_2.pth').unlink()
+    assert find_checkpoint(copy) == work_dir / 'epoch_2.pth'

@@ -78,6 +78,18 @@ def test_load__other_number_of_samples():
         sized().load_state_dict(other.state_dict())
 
 
+def test_load__other_clusterings():
+    """Of another number, or with more clusters than the model has."""
+    source = sized()
+    source.update(ROWS)
+    match = 'holds 2 clusterings, but the model has 3; set the number as in'
+    with pytest.raises(ValueError, match=match):
+        ClusterAssignments(3, 3).load_state_dict(source.state_dict())
+    match = 'has a cluster 2, but the model has 2 clusters, from 0 on; set'
+    with pytest.raises(ValueError, match=match):
+        ClusterAssignments(2, 2).load_state_dict(source.state_dict())
+
+
 @pytest.mark.parametrize('name', ['num_clusterings', 'num_clusters'])
 def test_init__below_one(name):
     sizes = {'num_clusterings': 1, 'num_clusters': 1, name: 0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Mapping
 from contextlib import nullcontext
 from math import inf
 from pathlib import Path
@@ -14,6 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
+from torch import Tensor, nn
 
 from mmisl.registry import HOOKS
 from mmisl.weights import (
@@ -22,6 +24,7 @@ from mmisl.weights import (
     key_mismatch,
     known_preprocessing,
     read_checkpoint,
+    state_mismatch,
 )
 
 from ..unwrapping import unwrap_model
@@ -41,8 +44,9 @@ class AtomicCheckpointHook(CheckpointHook):
       ``weights_only=True``.
     - NaN and infinite weights are refused, so a run that diverged does not
       replace a good checkpoint.
-    - Loading is strict: a key that is missing or left over is an error, not a
-      warning, and ``--resume`` insists on the optimizer's state.
+    - Loading is strict: a key that is missing or left over, or a value of
+      another shape, is an error, not a warning, and ``--resume`` insists on
+      the optimizer's state.
     - It is also written after each mining stage, unless ``after_mining`` is
       off, as where samples are clustered in every epoch: such a stage is then
       done once more by a run that resumes.
@@ -89,8 +93,16 @@ class AtomicCheckpointHook(CheckpointHook):
 
         Raises:
             ValueError: If the run shows a backbone other colours than its
-                checkpoint was trained on.
+                checkpoint was trained on, or saves by iterations though it
+                can only go on from whole epochs.
         """
+        if not self.by_epoch and hasattr(runner.train_loop, 'schedule'):
+            raise ValueError(
+                'default_hooks.checkpoint.by_epoch is False, but '
+                f'{type(runner.train_loop).__name__} goes on from whole '
+                'epochs only; leave by_epoch out, and count interval in '
+                'epochs'
+            )
         self.out_dir = runner.work_dir
         kept = runner.message_hub.runtime_info.get('keep_ckpt_ids', [])
         self.keep_ckpt_ids = deque(kept)
@@ -155,8 +167,7 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         if self.strict:
             model = unwrap_model(runner.model)
-            state = checkpoint.get('state_dict', checkpoint)
-            check_keys(set(model.state_dict()), set(state))
+            check_state(model, checkpoint.get('state_dict', checkpoint))
             check_config_preprocessing(
                 runner.cfg, checkpoint, 'the checkpoint'
             )
@@ -210,7 +221,14 @@ class AtomicCheckpointHook(CheckpointHook):
         meta = dict(epoch=runner.epoch, iter=runner.iter)
         self._save(runner, name, meta)
         if is_main_process() and previous and Path(previous).name != name:
-            Path(previous).unlink(missing_ok=True)
+            # A run that goes on from another folder leaves the best there.
+            Path(self.out_dir, Path(previous).name).unlink(missing_ok=True)
+        if self.last_ckpt == str(Path(self.out_dir, step)) and not hasattr(
+            runner.train_loop, 'schedule'
+        ):
+            # mmengine's loops do not validate again where they are resumed,
+            # so what they are resumed from must know of the best.
+            self._save(runner, step, meta)
 
     def _save(self, runner: Runner, name: str, meta: dict) -> None:
         """Write a checkpoint whole or not at all.
@@ -238,13 +256,28 @@ class AtomicCheckpointHook(CheckpointHook):
             ) from error
 
 
-def check_keys(expected: set[str], given: set[str]) -> None:
-    """Insist that a state dict fits a model.
+def check_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Insist that a state dict fits a model, in keys and shapes.
+
+    Buffers whose size is data, such as those of a memory bank, are left to
+    the modules that have them: see ``sized_by_data`` there.
 
     Raises:
-        ValueError: Naming up to five keys on each side that do not match.
+        ValueError: Naming up to five keys on each side that do not match, or
+            the first entry of another shape.
     """
-    complaint = key_mismatch(expected, given)
+    expected = model.state_dict()
+    sized = tuple(
+        f'{name}.'
+        for name, module in model.named_modules()
+        if getattr(module, 'sized_by_data', False)
+    )
+    complaint = key_mismatch(set(expected), set(state)) or state_mismatch(
+        *(
+            {key: v for key, v in values.items() if not key.startswith(sized)}
+            for values in (expected, state)
+        )
+    )
     if complaint:
         raise ValueError(
             f'the checkpoint {complaint}. Use the config it was trained with, '

@@ -109,6 +109,7 @@ class RoundBasedTrainLoop(BaseLoop):
         self.stop_training = False
         self._epoch = 0
         self._iter = 0
+        self._seed_of_loader = runner.seed
 
     @property
     def max_epochs(self) -> int:
@@ -151,6 +152,7 @@ class RoundBasedTrainLoop(BaseLoop):
                 'from 0, but train_cfg.max_rounds is '
                 f'{self.schedule.max_rounds}; raise max_rounds to go on'
             )
+        self._follow_seed()
         self.runner.call_hook('before_train')
         while not (
             self.stop_training or self.schedule.is_finished(self.state)
@@ -158,6 +160,17 @@ class RoundBasedTrainLoop(BaseLoop):
             stages[self.state.stage]()
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def _follow_seed(self) -> None:
+        """Let the sampler draw by the seed of the run that is resumed.
+
+        mmengine takes it from the checkpoint once the loader stands, which
+        was built with that of the command line, or with a drawn one.
+        """
+        sampler = self.dataloader.sampler
+        # A seed that the config gives the sampler alone stays.
+        if getattr(sampler, 'seed', None) == self._seed_of_loader:
+            sampler.seed = self.runner.seed
 
     def run_epoch(self) -> None:
         """One encoder epoch."""

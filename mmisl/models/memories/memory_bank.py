@@ -59,6 +59,8 @@ class MemoryBank(BaseModule):
     """
 
     bank: Tensor
+    # The buffer has the size that was saved; loading checks it here.
+    sized_by_data = True
 
     def __init__(
         self,
@@ -287,6 +289,13 @@ class MemoryBank(BaseModule):
                 f'the checkpoint is of {len(saved)} samples, but the '
                 f'memory bank of {self.num_samples}; use the data set '
                 'the checkpoint was trained on'
+            )
+        # mmengine would only log it and go on with random rows.
+        if len(saved) and saved.shape[1] != self.bank.shape[1]:
+            raise ValueError(
+                f'the checkpoint holds a memory bank of {saved.shape[1]} '
+                f'values a sample, but model.memory has feat_dim='
+                f'{self.bank.shape[1]}; set it as in the checkpoint'
             )
         self._num_samples = len(saved)
         if self.is_split:

@@ -199,8 +199,17 @@ def test_load_state_dict__another_size_is_refused():
         ValueError, match='checkpoint is of 9.* bank of 7; use'
     ):
         memory.load_state_dict(MemoryBank(9, 5).state_dict())
-    with pytest.raises(RuntimeError, match='size mismatch for bank'):
-        memory.load_state_dict(MemoryBank(7, 4).state_dict())
+
+
+@pytest.mark.parametrize('num_samples', [None, 7])
+def test_load_state_dict__another_width_is_refused(num_samples):
+    """Also where mmengine would log it and go on with what is there."""
+    memory = MemoryBank(num_samples, 5)
+    before = memory.bank.clone()
+    match = 'a memory bank of 4 values a sample, but .* feat_dim=5; set it as'
+    with pytest.raises(ValueError, match=match):
+        memory.load_state_dict(MemoryBank(7, 4).state_dict(), strict=False)
+    assert torch.equal(memory.bank, before)
 
 
 def test_apply_update__features_that_are_not_finite_are_not_written():
