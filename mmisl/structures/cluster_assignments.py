@@ -128,7 +128,7 @@ class ClusterAssignments(nn.Module):
                     f'clusters of {self.num_samples}; use the data set the '
                     'checkpoint was trained on'
                 )
-            # mmengine would only log the first, and leave memory as it was.
+            # mmengine would only log it and go on with memory as it lay.
             if len(saved) != self.num_clusterings:
                 raise ValueError(
                     f'the checkpoint holds {len(saved)} clusterings, but the '
