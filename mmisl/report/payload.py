@@ -85,7 +85,6 @@ def build_payload(
     """
     tables = [read_detection_table(folder) for folder in detection]
     shown_names = short_names([run.record.work_dir for run in runs])
-    _fit_neighbors(runs, settings)
     groups: dict[str, list[CollectedRun]] = {}
     for run in runs:
         groups.setdefault(run.data_key, []).append(run)
@@ -93,6 +92,8 @@ def build_payload(
     selections = {
         key: _select(group, settings) for key, group in groups.items()
     }
+    # Of the images that are shown: others take no room.
+    _fit_neighbors(runs, settings)
     blobs: dict[str, Blob] = {}
     payload: dict[str, Any] = dict(
         title=title,
@@ -128,6 +129,9 @@ def build_payload(
 def _fit_neighbors(runs: Sequence[CollectedRun], settings: Settings) -> None:
     """Leave out the least similar neighbours where they do not fit."""
     budget = int(settings.max_bytes * _NEIGHBOR_SHARE / _BASE64)
+    cure = 'lower --max-images'
+    if len(runs) > 1:
+        cure += ', or report fewer runs at once'
     before = [round_ for run in runs for round_ in run.rounds]
     fitted = fit_rounds(before, budget)
     rest = iter(fitted)
@@ -138,7 +142,7 @@ def _fit_neighbors(runs: Sequence[CollectedRun], settings: Settings) -> None:
             run.warn(
                 f'the {run.rounds[0].neighbors.shape[1]} most similar '
                 f'neighbours of an image are shown instead of {had[0]}: more '
-                'would not fit into the page; report fewer runs at once'
+                f'would not fit into the page; {cure}'
             )
 
 

@@ -38,6 +38,8 @@ def round_warnings(scalars: Sequence[dict[str, Any]]) -> dict[int, list[str]]:
                 numbers,
                 requested_edges=int(numbers['edges_requested']),
                 accepted_edges=int(numbers['edges_accepted']),
+                # Earlier versions had no gate, and logged no such number.
+                refused_edges=int(numbers.get('edges_refused', 0)),
                 gan_gap=numbers.get('gan_gap'),
             )
         elif all(name in numbers for name in _CLUSTERS):

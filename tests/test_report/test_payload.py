@@ -335,7 +335,39 @@ def test_build_payload__neighbors_make_room(tmp_path, root):
     (warning,) = payload['runs'][0]['warnings']
     k = array_of(blobs, 'run0/neighbors0').shape[1]
     assert f'the {k} most similar neighbours of an image are shown' in warning
+    assert warning.endswith('not fit into the page; lower --max-images')
     assert 1 <= k < 10
+    other = write_run(tmp_path / 'other', root)
+    payload, _ = build(folder, other, settings=settings, max_neighbors=10)
+    (warning,) = payload['runs'][0]['warnings']
+    assert warning.endswith('--max-images, or report fewer runs at once')
+
+
+def test_build_payload__neighbors_of_images_not_shown_take_no_room(
+    tmp_path, root
+):
+    folder = write_run(tmp_path / 'run', root, num_images=2000, config=None)
+    rng = np.random.default_rng(0)
+    pairs = [(i, (i + step) % 2000) for i in range(2000) for step in (1, 7)]
+    pairs = sorted({(min(pair), max(pair)) for pair in pairs})
+    mined = edges(2000, pairs, rng.random(len(pairs)))
+    path = snapshot_path(folder, 0)
+    MiningSnapshot(0, 2, 'ISL', '', mined, None).save(path)
+    # Room for some 10 bytes of each image in each of two rounds, and far more
+    # than 60 images need.
+    settings = Settings('none', num_views=0, max_bytes=15_000, max_images=60)
+    payload, blobs = build(folder, settings=settings)
+    assert not any(
+        'most similar neighbours' in warning
+        for warning in payload['runs'][0]['warnings']
+    )
+    neighbors = array_of(blobs, 'run0/neighbors0')
+    assert neighbors.shape[0] <= 60 and neighbors.shape[1] == 4
+    assert (neighbors >= 0).all(1).any()
+    # All of them have no room for four neighbours.
+    settings = Settings('none', num_views=0, max_bytes=15_000)
+    payload, blobs = build(folder, settings=settings)
+    assert array_of(blobs, 'run0/neighbors0').shape[1] < 4
 
 
 def test_build_payload__thumbnails_take_what_is_left(tmp_path):

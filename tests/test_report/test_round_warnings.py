@@ -39,6 +39,14 @@ def test_round_warnings__a_miner_without_a_gan():
     assert round_warnings([record(0, **numbers)]) == {0: []}
 
 
+def test_round_warnings__what_the_gate_refused_was_found():
+    counts = dict(edges_accepted=20, edges_refused=30)
+    assert round_warnings([record(0, **{**GOOD, **counts})]) == {0: []}
+    counts = dict(edges_accepted=0, edges_refused=20)
+    ((text,),) = round_warnings([record(0, **{**GOOD, **counts})]).values()
+    assert text.startswith('quota not met: 20 of 50 edges')
+
+
 def test_round_warnings__clusters():
     collapsed = record(4, num_clusters=10, largest_share=0.99)
     ((text,),) = round_warnings([collapsed]).values()
