@@ -15,6 +15,10 @@ HUB_TOP_SHARE = 0.01
 # Mean scores of true triplets and proxies, each in [0, 1], further apart than
 # this: the discriminator has won and the proxies are not on the manifold.
 MAX_GAN_GAP = 0.5
+# Which miner it was is not known here, and not all have these.
+_PROPOSE_MORE = (
+    'where the miner has them, lower score_thr and sim_thr or raise topk'
+)
 
 
 def graph_statistics(
@@ -99,14 +103,12 @@ def mining_warnings(
     found_edges = accepted_edges + refused_edges
     if requested_edges > 0 and found_edges == 0:
         warnings.append(
-            f'no edge mined ({requested_edges} asked for); lower '
-            'the thresholds of the miner (score_thr, sim_thr) or raise topk'
+            f'no edge mined ({requested_edges} asked for); {_PROPOSE_MORE}'
         )
     elif found_edges < requested_edges:
         warnings.append(
             f'quota not met: {found_edges} of {requested_edges} edges '
-            'mined; lower the thresholds of the miner, raise topk, or '
-            'lower the quota'
+            f'mined; lower the quota or, {_PROPOSE_MORE}'
         )
     if stats['num_hubs'] > 0:
         warnings.append(

@@ -122,11 +122,15 @@ def test_mining_warnings__nothing_asked_for():
 @pytest.mark.parametrize(
     ('arguments', 'start', 'cure'),
     [
-        (dict(accepted=0), 'no edge mined (50 asked for)', 'score_thr'),
+        (
+            dict(accepted=0),
+            'no edge mined (50 asked for)',
+            '; where the miner has them, lower score_thr and sim_thr or raise',
+        ),
         (
             dict(accepted=49),
             'quota not met: 49 of 50 edges',
-            'lower the quota',
+            'lower the quota or, where the miner has them, lower score_thr',
         ),
         (
             dict(stats=dict(num_hubs=2, max_degree=862)),

@@ -540,7 +540,7 @@ def test_gallery__nothing_was_mined(tmp_path, open_report):
     first = made.payload['runs'][0]['rounds'][0]
     nothing = np.full((made.num_images, made.width), -1, np.int32)
     made.put(first['neighbors'], nothing)
-    first['warnings'] = ['no edge mined (50 asked for); lower score_thr']
+    first['warnings'] = ['no edge mined (50 asked for); raise topk']
     page = open_report(
         write_page(made.payload, made.blobs, tmp_path / 'report.html')
     )

@@ -27,7 +27,7 @@ def test_round_warnings__by_round():
     )
     assert sorted(found) == [0, 1, 2, 3]
     nothing, gan = found[0]
-    assert nothing.startswith('no edge mined (50 asked for); lower')
+    assert nothing.startswith('no edge mined (50 asked for); where')
     assert gan.startswith('unbalanced GAN')
     assert [text.split(':')[0] for text in found[1]] == ['quota not met']
     assert 'hubs: 3 samples' in found[2][0] and '70' in found[2][0]

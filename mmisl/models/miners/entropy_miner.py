@@ -27,7 +27,10 @@ class EntropyMiner(BaseMiner):
     one can leave.
 
     AND takes r * 25 % of the samples in round r; ``quota_per_round=0.5`` asks
-    for that many edges.
+    for that many edges. One pair a sample is all that is proposed, and the two
+    most similar samples propose the same one, so at most N - 1 edges are
+    found: a quota, of all rounds together, has to stay below 2 neighbours per
+    sample. Near the bound every pair is taken and entropy ranks nothing.
 
     # Deviates from AND: edges are symmetric here, one-sided there.
 

@@ -1,8 +1,10 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from reference.entropy import entropy_candidates
 
 from mmisl.models.miners.entropy_miner import softmax_entropy
@@ -11,6 +13,7 @@ from mmisl.structures import NeighborGraph
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 NUM_SAMPLES = 13
+CONFIGS = Path(__file__).parents[3] / 'configs'
 
 
 def make_inputs(dtype=torch.float64):
@@ -58,6 +61,25 @@ def test_mine__edges_are_chosen_anew():
             best.append(pair)
     src, dst = graph.edges()
     assert list(zip(src.tolist(), dst.tolist())) == sorted(best[:3])
+
+
+def test_mine__a_pair_a_sample_stays_below_two_neighbors():
+    views, bank, graph = make_inputs()
+    summary = make_miner().mine(views, bank, graph, 2.0, seed=0)
+    nearest = {
+        frozenset((i, j))
+        for i, j, _ in entropy_candidates(bank, bank, temperature=0.07)
+    }
+    assert summary.num_requested == NUM_SAMPLES
+    assert summary.num_accepted == len(nearest) <= NUM_SAMPLES - 1
+
+
+@pytest.mark.parametrize('path', sorted(CONFIGS.rglob('*entropy.py')))
+def test_configs__ask_for_less_than_a_pair_a_sample(path):
+    train_cfg = Config.fromfile(path).train_cfg
+    # The last round is not followed by mining.
+    num_minings = train_cfg.max_rounds - 1
+    assert num_minings * train_cfg.mining.quota_per_round < 2
 
 
 @pytest.mark.parametrize('dtype', TOLERANCE)
