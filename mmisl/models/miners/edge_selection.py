@@ -13,6 +13,9 @@ from mmisl.structures import NeighborGraph
 
 # Proposals ranked at a time by ``trim``.
 _PART = 2**23
+# Relative error of a quota, far above that of a few products of floats and
+# far below one edge of any graph that fits in memory.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,12 @@ def _gather_rows(values: Tensor) -> Tensor:
 
 
 def edge_quota(quota: float, num_samples: int) -> int:
-    """Undirected edges that give ``quota`` neighbours per sample."""
-    return int(quota * num_samples / 2)
+    """Undirected edges that give ``quota`` neighbours per sample.
+
+    Rounded down, but for what the float has lost: 0.58 neighbours of 100
+    samples are 29 edges.
+    """
+    return int(quota * num_samples / 2 * (1 + _ROUNDING))
 
 
 def edges_to_quota(graph: NeighborGraph, quota: float) -> int:

@@ -1,3 +1,4 @@
+import itertools
 from unittest import mock
 
 import pytest
@@ -144,6 +145,23 @@ def test_select_edges__hubs_match_greedy_oracle(max_degree, mutual):
 )
 def test_edge_quota__floors(quota, num_samples, edges):
     assert edge_quota(quota, num_samples) == edges
+
+
+def test_edge_quota__meets_what_is_whole_but_for_float_error():
+    assert edge_quota(3 * 0.35, 2000) == 1050
+    for hundredths, rounds in itertools.product(range(1, 300), range(1, 5)):
+        quota = rounds * (hundredths / 100)
+        for num_samples in (100, 1437, 1_281_167):
+            edges = rounds * hundredths * num_samples // 200
+            assert edge_quota(quota, num_samples) == edges
+
+
+@pytest.mark.parametrize('num_samples', [3, 1437, 1_281_167])
+def test_edge_quota__half_an_edge_more_takes_none(num_samples):
+    # What `plain_neighbors` asks for, so that it gets as many as it wants.
+    for num_edges in (0, 1, num_samples - 1, 5 * num_samples):
+        quota = 2 * num_edges / num_samples + 1 / num_samples
+        assert edge_quota(quota, num_samples) == num_edges
 
 
 def test_select_edges__quota_below_existing_takes_nothing():
