@@ -278,7 +278,9 @@ class NeighborGraph(nn.Module):
             # nothing left looks at any entry and stays where it is.
             step = (left + 1) >> 1
             probe = place + (step - 1)
-            precedes = self.indices[probe].sub_(probe) <= bound
+            # Indices have 32 bits where only their number takes more.
+            value = self.indices[probe].to(dtype)
+            precedes = value.sub_(probe) <= bound
             place += precedes * step
             left = left - step
         return order.add_(place.sub_(first))

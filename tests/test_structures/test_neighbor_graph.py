@@ -151,6 +151,17 @@ def test_non_neighbors__are_all_others_in_order(case):
         assert found.tolist() == [others]
 
 
+def test_non_neighbors__more_entries_than_int32_counts():
+    # One entry in memory, read as often as asked for: sample 0 holds all but
+    # the last, which is the neighbour of sample 2.
+    first = 2**31 + 8
+    graph = NeighborGraph(5)
+    graph.indptr = torch.tensor([0, first, first, *[first + 1] * 3])
+    graph.indices = torch.ones(1, dtype=torch.int32).expand(first + 1)
+    found = graph.non_neighbors(torch.tensor([2]), torch.arange(3)[None])
+    assert found.tolist() == [[0, 3, 4]]
+
+
 @settings(deadline=None)
 @given(graphs())
 def test_edges__each_once_and_ascending(case):
