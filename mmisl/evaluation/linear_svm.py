@@ -76,11 +76,18 @@ def linear_svm(
 
     Raises:
         ValueError: If a class has fewer than 3 positive or negative training
-            images, or no positive test image, or a cost is not positive.
+            images, or no positive test image, targets are not (N, K) and
+            (M, K), or a cost is not positive.
     """
     if not costs or min(costs) <= 0:
         raise ValueError(f'costs must hold numbers > 0, got {list(costs)}')
-    _check_targets(train_targets, test_targets, minimum=NUM_FOLDS)
+    _check_targets(
+        train_targets,
+        test_targets,
+        positives=NUM_FOLDS,
+        negatives=NUM_FOLDS,
+        cure='take more images',
+    )
     train, test = _unit(train_feats), _unit(test_feats)
     wanted = train_targets.cpu().numpy()
 
@@ -145,15 +152,22 @@ def low_shot_svm(
         SVMResult: Of the test images.
 
     Raises:
-        ValueError: If a class has fewer positive training images than
-            ``shots``, or no positive test image.
+        ValueError: If ``shots`` or ``cost`` is out of range, targets are not
+            (N, K) and (M, K), or a class has fewer positive training images
+            than ``shots``, no negative one, or no positive test image.
     """
     if shots < 1 or cost <= 0:
         raise ValueError(
             f'shots must be at least 1 and cost greater than 0, got {shots} '
             f'and {cost}'
         )
-    _check_targets(train_targets, test_targets, minimum=shots)
+    _check_targets(
+        train_targets,
+        test_targets,
+        positives=shots,
+        negatives=1,
+        cure='take more images, or fewer shots',
+    )
     train, test = _unit(train_feats), _unit(test_feats)
     rng = np.random.default_rng(seed)
     scores = []
@@ -227,21 +241,30 @@ def _result(
     )
 
 
-def _check_targets(train: Tensor, test: Tensor, *, minimum: int) -> None:
-    for part, targets, needed in (
-        ('train', train, minimum),
-        ('test', test, 1),
-    ):
+def _check_targets(
+    train: Tensor,
+    test: Tensor,
+    *,
+    positives: int,
+    negatives: int,
+    cure: str,
+) -> None:
+    for part, targets in (('train', train), ('test', test)):
         if targets.dim() != 2 or targets.shape[1] != train.shape[1]:
             raise ValueError(
                 f'{part}_targets must be (N, K), with one K for both parts, '
                 f'got {tuple(targets.shape)}'
             )
-        for label, name in ((1, 'with'), (0, 'without')):
-            counts = (targets == label).sum(0)
-            if counts.min() < needed and (label or part == 'train'):
-                raise ValueError(
-                    f'class {int(counts.argmin())} has {int(counts.min())} '
-                    f'{part} images {name} it, and {needed} are needed; take '
-                    'more images, or fewer shots'
-                )
+    for part, targets, label, needed, what_to_do in (
+        ('train', train, 1, positives, cure),
+        ('train', train, 0, negatives, 'take more images'),
+        ('test', test, 1, 1, 'take more images'),
+    ):
+        counts = (targets == label).sum(0)
+        if counts.min() < needed:
+            name = 'with' if label else 'without'
+            raise ValueError(
+                f'class {int(counts.argmin())} has {int(counts.min())} '
+                f'{part} images {name} it, and {needed} are needed; '
+                f'{what_to_do}'
+            )

@@ -128,15 +128,35 @@ def test_low_shot_svm__of_all_images_is_the_fit_of_all():
     np.testing.assert_allclose(found.scores, whole.scores, atol=2e-3)
 
 
+def test_low_shot_svm__fewer_negatives_than_shots():
+    feats, targets = make(60, 0)
+    # All images of the class and two others: nothing is left to draw.
+    targets[:, 0] = torch.where(targets[:, 0] == 1, 1, -1)
+    targets[1:3, 0] = 0
+    judged = targets[:, 0] >= 0
+    found = low_shot_svm(feats, targets, *make(31, 1), shots=20, seed=0)
+    model = LinearSVC(C=1.0, class_weight={1: 2.0, 0: 1.0}, max_iter=5000)
+    rows = normalize(feats[judged].double().numpy())
+    model.fit(rows, targets[judged, 0].numpy())
+    scores = model.decision_function(normalize(make(31, 1)[0].double()))
+    np.testing.assert_allclose(found.scores[:, 0], scores, atol=2e-3)
+
+
 def test_svm__bad_input():
     train, test = make(60, 0), make(31, 1)
     rare = train[1].clone()
     rare[:, 2] = 0
     rare[:2, 2] = 1
-    with pytest.raises(ValueError, match='class 2 has 2 train images with it'):
+    message = 'class 2 has 2 train images with it, .* take more images$'
+    with pytest.raises(ValueError, match=message):
         linear_svm(train[0], rare, *test)
-    with pytest.raises(ValueError, match='with it, and 21 are needed'):
+    message = 'with it, and 21 are needed; take more images, or fewer shots$'
+    with pytest.raises(ValueError, match=message):
         low_shot_svm(*train, *test, shots=21, seed=0)
+    common = torch.ones_like(train[1])
+    message = 'class 0 has 0 train images without it, and 1 are .* images$'
+    with pytest.raises(ValueError, match=message):
+        low_shot_svm(train[0], common, *test, shots=4, seed=0)
     absent = test[1].clone()
     absent[:, 1] = 0
     with pytest.raises(ValueError, match='class 1 has 0 test images with it'):

@@ -23,6 +23,9 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
     # the parts of others differ by one row, and a batch of fewer than S rows
     # has one part for each row.
 
+    As in ``nn.BatchNorm2d``, training needs more than one value of a channel
+    in each part: on maps of 1 x 1 pixel, batches of at least 2 S rows.
+
     Use it in a backbone with ``norm_cfg=dict(type='mmisl.SplitBN',
     num_splits=8)``.
 
@@ -56,10 +59,21 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
         self.num_splits = num_splits
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (B, C, H, W); in eval mode by running statistics."""
+        """Normalise (B, C, H, W); in eval mode by running statistics.
+
+        Raises:
+            ValueError: If, in training, a part has one value of a channel.
+        """
         num_splits = min(self.num_splits, len(input))
         if not self.training or num_splits == 1:
             return super().forward(input)
+        if len(input) // num_splits * input[0, 0].numel() == 1:
+            raise ValueError(
+                f'a batch of {len(input)} rows of 1 x 1 pixel has parts of '
+                f'one row with num_splits={self.num_splits}, and no variance '
+                f'in them; use batches of at least {2 * self.num_splits} '
+                'rows, or larger images'
+            )
         self.num_batches_tracked.add_(1)
         mean = self.running_mean.repeat(num_splits)
         var = self.running_var.repeat(num_splits)

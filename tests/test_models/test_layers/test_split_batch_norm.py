@@ -77,6 +77,28 @@ def test_build__by_the_norm_cfg_of_a_backbone():
     assert layer.num_splits == 5
 
 
+@pytest.mark.parametrize('batch_size', [2, 4, 5, 7])
+def test_train__one_value_of_a_channel_is_refused(batch_size):
+    split, _ = make_pair(4)
+    inputs = images(batch_size)[..., :1, :1]
+    message = (
+        rf'a batch of {batch_size} rows .* num_splits=4, .* at least 8 rows'
+    )
+    with pytest.raises(ValueError, match=message):
+        split(inputs)
+    assert split.num_batches_tracked == 0
+    assert split.eval()(inputs).shape == inputs.shape
+
+
+def test_train__two_values_of_a_channel_are_enough():
+    split, parts = make_pair(4)
+    for inputs in (images(8)[..., :1, :1], images(4)[..., :1, :2]):
+        found = split(inputs)
+        for index, part in enumerate(parts):
+            own = slice(index, None, 4)
+            torch.testing.assert_close(found[own], part(inputs[own]))
+
+
 def test_init__number_of_parts_is_checked():
     with pytest.raises(ValueError, match='num_splits must be >= 1, got 0'):
         SplitBatchNorm2d(CHANNELS, num_splits=0)
