@@ -41,16 +41,6 @@ class Clustering:
     centroids: Tensor
     inertia: float
 
-    @property
-    def num_empty(self) -> int:
-        """Clusters that no row belongs to.
-
-        While it runs, faiss splits a large cluster in place of an empty one.
-        One that is empty in the end stays so: it has no members, and nothing
-        here draws from it.
-        """
-        return len(self.centroids) - len(self.assignments.unique())
-
 
 def kmeans(
     feats: Tensor,
@@ -64,6 +54,10 @@ def kmeans(
     faiss, on this process's GPU where it was built for one, wherever the rows
     are.
     The same seed gives the same clusters on the same kind of machine.
+
+    While it runs, faiss splits a large cluster in place of an empty one. One
+    that is empty in the end stays so: it has no members, and nothing here
+    draws from it.
 
     Args:
         feats (Tensor): (N, D) float, finite.

@@ -50,11 +50,6 @@ class Sprites:
     quality: int
     broken: dict[int, str] = field(default_factory=dict)
 
-    @property
-    def num_bytes(self) -> int:
-        """Size of all sheets."""
-        return sum(map(len, self.sheets))
-
 
 def make_sprites(
     load: LoadImage,

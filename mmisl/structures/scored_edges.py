@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-
-from .neighbor_graph import NeighborGraph
 
 
 @dataclass(frozen=True)
@@ -70,12 +67,6 @@ class ScoredEdges:
         """(N,) int64, neighbours of every sample."""
         src, _, _ = self._both_ways()
         return np.bincount(src, minlength=self.num_samples)
-
-    def to_graph(self) -> NeighborGraph:
-        """The pairs as a symmetric graph; a directed one gains the reverse."""
-        graph = NeighborGraph(self.num_samples)
-        graph.add_edges(torch.from_numpy(self.src), torch.from_numpy(self.dst))
-        return graph
 
     def nearest(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k most similar neighbours of every sample.

@@ -59,12 +59,6 @@ def test_degrees():
     assert directed.degrees.tolist() == [2, 1, 1, 0, 0]
 
 
-def test_to_graph():
-    graph = make_edges(EDGES, directed=True).to_graph()
-    assert graph.degrees.tolist() == [2, 2, 1, 3, 0]
-    assert graph.num_edges == 4
-
-
 def test_bad_input():
     with pytest.raises(ValueError, match=r'dst must lie in \[0, 3\), got'):
         make_edges([(0, 3, 0.1)], num_samples=3)
