@@ -15,8 +15,10 @@ class StageSummary:
 
     Attributes:
         seconds: Wall time of the stage.
-        rows: (N, D) float, norm 1, the features that similarity was measured
-            in; sharded where the bank is.
+        rows: (N, D) float, norm 1, by which the positives are described and
+            compared with plain neighbours: those of the bank, also where a
+            miner looks at views; of a method without a bank, those that were
+            clustered. Sharded where the bank is, or the views are.
     """
 
     seconds: float

@@ -23,8 +23,10 @@ class MiningSnapshot:
     """All positives that hold after one mining or clustering stage.
 
     A file stands alone: it has every edge, not those of its round alone, with
-    its similarity as the features of that round see it. An undirected edge
-    takes at most 12 bytes of a file and a sample 4, before compression.
+    its similarity in the bank of that round, or in the features that were
+    clustered where there is no bank. A miner may have looked at other
+    features, such as views. An undirected edge takes at most 12 bytes of a
+    file and a sample 4, before compression.
 
     Attributes:
         round: Round that the stage ends, from 0.
@@ -33,7 +35,7 @@ class MiningSnapshot:
         miner: Class of the miner, such as ``'GANMiner'``; empty where samples
             are clustered.
         edges: The positives.
-        control: Plain nearest neighbours by the same features: as many
+        control: Plain nearest neighbours by that similarity: as many
             undirected edges, or as many nearest rows of every sample. None
             where they were not asked for.
     """

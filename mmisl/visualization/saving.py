@@ -16,7 +16,8 @@ def save_figure(
 ) -> list[Path]:
     """Write a figure in the formats that the files' endings name.
 
-    The same figure gives the same bytes.
+    The same figure gives the same bytes as a PNG or a PDF; other formats may
+    hold the time or random names.
 
     Args:
         figure (Figure): To write.

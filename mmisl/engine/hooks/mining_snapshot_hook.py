@@ -43,9 +43,11 @@ class MiningSnapshotHook(Hook):
             some 100 MB each time. Defaults to 1.
         num_neighbors (int): Of every sample, where samples are clustered.
             Defaults to 10.
-        control (bool): Whether plain nearest neighbours by the same features
-            and in the same number are kept beside the positives, which costs
-            a search of all rows for all rows. Defaults to True.
+        control (bool): Whether plain nearest neighbours, in the same number,
+            are kept beside the positives, which costs a search of all rows
+            for all rows. They are those of the bank, also where the miner
+            looks at views; of a method without a bank, those of the features
+            that were clustered. Defaults to True.
 
     Raises:
         ValueError: If ``interval`` or ``num_neighbors`` is smaller than 1.

@@ -94,8 +94,11 @@ class EngineContract:
         """Look for positives with the frozen encoder, between two rounds.
 
         Args:
-            views (Views): What ``mining_views`` asks for, V of (N, D) float,
-                on the bank's device, sharded where the bank is.
+            views (Views): What ``mining_views`` asks for. Augmented: V of
+                (N, D) float, norm 1, on the bank's device, sharded where the
+                bank is. Plain: one of (N, C) float, always
+                :class:`ShardedRows` on the host, also on a single rank. Of
+                the bank alone: none.
             quota (float): Mean neighbours per sample to reach, where a graph
                 is mined.
             seed (int): Of everything random in this stage.
