@@ -8,13 +8,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from mmisl.runs.scalars import epoch_of
+from mmisl.runs.scalars import ROUND_KEY, epoch_means
 
 from .gallery import spread_evenly
 
 MAX_POINTS = 500
-# Logged once per mining stage, so it marks where a round ends.
-ROUND_KEY = 'mining/round'
 _STAGE, _SECONDS = 'stage/', '_seconds'
 # As they follow each other in a round.
 _STAGES = ('encoder', 'validation', 'extraction', 'mining')
@@ -75,9 +73,8 @@ def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         has ``label``, ``x`` and ``y``; NaN and infinity are None.
     """
     charts: dict[tuple[str, str], dict[str, Any]] = {}
-    means = _means(scalars)
-    for key in sorted(means, key=_rank):
-        values = means[key]
+    for key in sorted(_names(scalars), key=_rank):
+        values = epoch_means(scalars, key)
         group, title, unit = _place(key)
         chart = charts.setdefault(
             (group, title),
@@ -91,7 +88,7 @@ def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         )
         # Accuracies are logged in percent, shares are not.
         scale = 100 if unit == '%' and group == 'Mining' else 1
-        epochs = sorted(values)
+        epochs = list(values)
         kept = [epochs[i] for i in spread_evenly(len(epochs), MAX_POINTS)]
         chart['series'].append(
             dict(
@@ -105,7 +102,7 @@ def make_curves(scalars: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def round_ends(scalars: Sequence[dict[str, Any]]) -> list[float]:
     """Epochs after which was mined, ascending."""
-    return sorted({float(epoch_of(r)) for r in scalars if ROUND_KEY in r})
+    return list(epoch_means(scalars, ROUND_KEY))
 
 
 def stage_times(
@@ -131,21 +128,15 @@ def stage_times(
     return [(name, sum(seconds[name]), len(seconds[name])) for name in names]
 
 
-def _means(
-    scalars: Sequence[dict[str, Any]],
-) -> dict[str, dict[float, float]]:
-    """Mean value of every number at every epoch."""
-    found: dict[str, dict[float, list[float]]] = {}
-    for record in scalars:
-        for key, value in record.items():
-            if key in _SKIPPED or key.startswith(_STAGE):
-                continue
-            if isinstance(value, (int, float)):
-                values = found.setdefault(key, defaultdict(list))
-                values[float(epoch_of(record))].append(value)
+def _names(scalars: Sequence[dict[str, Any]]) -> set[str]:
+    """Of all numbers that have a curve."""
     return {
-        key: {epoch: sum(v) / len(v) for epoch, v in values.items()}
-        for key, values in found.items()
+        key
+        for record in scalars
+        for key, value in record.items()
+        if isinstance(value, (int, float))
+        and key not in _SKIPPED
+        and not key.startswith(_STAGE)
     }
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmisl.evaluation import cluster_warnings, mining_warnings
-
-from .curves import ROUND_KEY
+from mmisl.runs.scalars import ROUND_KEY
 
 _GRAPH = ('num_hubs', 'mean_degree', 'max_degree')
 _QUOTA = ('edges_requested', 'edges_accepted')

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
+
+# Logged once per mining stage, so it marks where a round ends.
+ROUND_KEY = 'mining/round'
 
 
 def read_scalars(path: str | os.PathLike[str]) -> list[dict]:
@@ -85,6 +90,28 @@ def epoch_of(record: Mapping) -> float:
     Training logs both; validation and mining count steps in epochs.
     """
     return record['epoch'] if 'epoch' in record else record['step']
+
+
+def epoch_means(records: Sequence[Mapping], key: str) -> dict[float, float]:
+    """Mean of a number at every epoch, such as of the iterations' losses.
+
+    Args:
+        records (Sequence[Mapping]): Log records.
+        key (str): Name of the number; records without it, or in which it is
+            no number, are passed over.
+
+    Returns:
+        dict[float, float]: By epoch, ascending.
+    """
+    values = defaultdict(list)
+    for record in records:
+        value = record.get(key)
+        if isinstance(value, Real):
+            values[float(epoch_of(record))].append(float(value))
+    return {
+        epoch: sum(values[epoch]) / len(values[epoch])
+        for epoch in sorted(values)
+    }
 
 
 def _kind(record: dict) -> tuple:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmisl.runs.scalars import epoch_of, read_scalars
+from mmisl.runs.scalars import (
+    ROUND_KEY,
+    epoch_means,
+    epoch_of,
+    read_scalars,
+)
 
-# Logged once per mining stage, so it marks where a round ends.
-ROUND_KEY = 'mining/round'
 COLORS = ('#1f77b4', '#ff7f0e', '#2ca02c', '#9467bd', '#8c564b', '#17becf')
 _PANEL_INCHES = (3.6, 2.6)
 _MAX_COLUMNS = 3
@@ -69,7 +71,7 @@ def draw_curves(
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     if title:
         figure.suptitle(title, fontsize=11, weight='bold')
-    round_ends = sorted(_series(records, ROUND_KEY))
+    round_ends = list(epoch_means(records, ROUND_KEY))
     last_epoch = max(map(epoch_of, records), default=0)
     for position, (name, keys) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(num_rows, num_columns, position)
@@ -95,7 +97,7 @@ def _draw_panel(
     axes.grid(axis='y', color='#eeeeee')
     drawn = 0
     for key in keys:
-        series = _series(records, key)
+        series = epoch_means(records, key)
         if not series:
             continue
         color = COLORS[drawn % len(COLORS)]
@@ -126,15 +128,3 @@ def _draw_panel(
         )
     elif drawn > 1:
         axes.legend(fontsize=7, frameon=False)
-
-
-def _series(records: Sequence[Mapping], key: str) -> dict[float, float]:
-    # Mean value per epoch, epochs in ascending order.
-    values = defaultdict(list)
-    for record in records:
-        if key in record:
-            values[epoch_of(record)].append(float(record[key]))
-    return {
-        epoch: sum(values[epoch]) / len(values[epoch])
-        for epoch in sorted(values)
-    }

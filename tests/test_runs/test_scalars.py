@@ -3,6 +3,7 @@ import json
 import pytest
 
 from mmisl.runs import merge_scalars, read_scalars
+from mmisl.runs.scalars import epoch_means
 
 RECORDS = [
     dict(loss=2.0, epoch=1, iter=2, step=2),
@@ -99,3 +100,17 @@ def test_merge_scalars__a_start_that_only_validated():
         step(1, 5.0),
         score(1, 1.5),
     ]
+
+
+def test_epoch_means__by_hand():
+    records = [
+        score(3, 7),
+        dict(loss=4.0, epoch=2, step=3),
+        dict(loss=1.0, epoch=2, step=6),
+        dict(loss=3, epoch=1, step=2),
+        dict(loss='none', epoch=1, step=2),
+    ]
+    means = epoch_means(records, 'loss')
+    assert list(means.items()) == [(1.0, 3.0), (2.0, 2.5)]
+    assert epoch_means(records, 'knn/top1') == {3.0: 7.0}
+    assert epoch_means(records, 'never') == {}
