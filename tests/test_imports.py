@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mmisl'
 # Counted by hand, so that a walk that misses folders is noticed.
-NUM_MODULES = 219
+NUM_MODULES = 220
 # What every room may import besides the standard library.
 COMMON = {'torch', 'numpy'}
 # These hold no room: the version and the package itself.

@@ -8,15 +8,13 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmisl.registry import MODELS
-from mmisl.structures import NeighborGraph
 
-from ..miners import Views, build_miner
-from ..stage_summaries import MiningSummary
+from .mined_positives import MinedPositives
 from .npid import NPID
 
 
 @MODELS.register_module()
-class ISL(NPID):
+class ISL(MinedPositives, NPID):
     """Instance Similarity Learning for Unsupervised Feature Representation.
 
     Wang et al., ICCV 2021, `arXiv:2108.02721
@@ -40,8 +38,6 @@ class ISL(NPID):
         ValueError: If miner and memory disagree on the size of a feature.
     """
 
-    mining_views = 'augmented'
-
     def __init__(
         self,
         backbone: dict,
@@ -52,29 +48,7 @@ class ISL(NPID):
         **kwargs,
     ) -> None:
         super().__init__(backbone, neck, head, memory, **kwargs)
-        self.miner = build_miner(miner, self.memory.feat_dim)
-        self.min_mining_views = self.miner.min_views
-        self.graph = NeighborGraph(self.memory.num_samples)
-
-    def check_mining(self, num_samples: int) -> None:
-        """See :class:`EngineContract`."""
-        self.miner.check_inputs(num_samples)
-
-    def mine(self, views: Views, quota: float, seed: int) -> MiningSummary:
-        """Mine new edges from the features of the frozen encoder.
-
-        Args:
-            views (Views): V of (N, D) float, norm 1, on the bank's device,
-                sharded where the bank is.
-            quota (float): Mean neighbours per sample to reach.
-            seed (int): Of everything random in this stage.
-
-        Returns:
-            MiningSummary: What was proposed and inserted.
-        """
-        return self.miner.mine(
-            views, self.memory.rows, self.graph, quota, seed=seed
-        )
+        self._add_miner(miner)
 
     def _head_losses(
         self,

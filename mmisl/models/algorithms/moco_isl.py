@@ -8,16 +8,14 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmisl.registry import MODELS
-from mmisl.structures import NeighborGraph
 
 from ..data_preprocessors.augmenting_preprocessor import draw_keys
-from ..miners import Views, build_miner
-from ..stage_summaries import MiningSummary
+from .mined_positives import MinedPositives
 from .moco import MoCo
 
 
 @MODELS.register_module()
-class MoCoISL(MoCo):
+class MoCoISL(MinedPositives, MoCo):
     """MoCo whose queries also have mined neighbours as positives.
 
     The supplement of ISL (ICCV 2021) reports results of "MoCo-v2 + ISL"; how
@@ -46,7 +44,6 @@ class MoCoISL(MoCo):
             a feature.
     """
 
-    mining_views = 'augmented'
     mining_mode = 'key'
 
     def __init__(
@@ -66,33 +63,11 @@ class MoCoISL(MoCo):
                 f'model.queue.feat_dim ({self.queue.feat_dim}) must equal '
                 f'model.memory.feat_dim ({self.memory.feat_dim})'
             )
-        self.miner = build_miner(miner, self.memory.feat_dim)
-        self.min_mining_views = self.miner.min_views
-        self.graph = NeighborGraph(self.memory.num_samples)
+        self._add_miner(miner)
         if self.memory.sharded:
             # DDP would overwrite every rank's rows with those of rank 0. The
             # name is torch's, which has no public way to say so.
             self._ddp_params_and_buffers_to_ignore = ['memory.bank']
-
-    def check_mining(self, num_samples: int) -> None:
-        """See :class:`EngineContract`."""
-        self.miner.check_inputs(num_samples)
-
-    def mine(self, views: Views, quota: float, seed: int) -> MiningSummary:
-        """Mine new edges from features of the key encoder.
-
-        Args:
-            views (Views): V of (N, D) float, norm 1, on the bank's device,
-                sharded where the bank is.
-            quota (float): Mean neighbours per sample to reach.
-            seed (int): Of everything random in this stage.
-
-        Returns:
-            MiningSummary: What was proposed and inserted.
-        """
-        return self.miner.mine(
-            views, self.memory.rows, self.graph, quota, seed=seed
-        )
 
     def _head_losses(
         self,
