@@ -3,6 +3,9 @@
 Usage:
     python tools/train.py CONFIG [--work-dir DIR] [--resume [PATH]] [--amp]
 
+A run that was cut short goes on with --resume; without it a work dir that
+holds checkpoints is refused.
+
 On several GPUs: tools/dist_train.sh CONFIG GPUS.
 """
 
@@ -72,6 +75,8 @@ def train(args: argparse.Namespace) -> None:
     if args.wandb is not None:
         enable_wandb(cfg, args.wandb)
     prepare_run(cfg, args, required=TRAINING_KEYS)
+    if args.resume is None and not cfg.get('resume'):
+        check_unused(Path(cfg.work_dir))
     set_resume(cfg, args.resume)
     RUNNERS.build(cfg).train()
 
@@ -132,6 +137,22 @@ def enable_wandb(cfg: Config, project: str) -> None:
         cfg.visualizer = dict(type='Visualizer')
     given = cfg.visualizer.get('vis_backends') or []
     cfg.visualizer.vis_backends = [*given, backend]
+
+
+def check_unused(work_dir: Path) -> None:
+    """Refuse to begin over a run, which would lose its checkpoints.
+
+    Raises:
+        ConfigError: If the work dir holds checkpoints of a run.
+    """
+    names = ('last_checkpoint', 'epoch_*.pth', 'iter_*.pth')
+    found = [path for name in names for path in sorted(work_dir.glob(name))]
+    if found:
+        raise ConfigError(
+            f'the work dir {work_dir} holds checkpoints of a run '
+            f'({found[-1].name}); go on with --resume, name another folder '
+            'with --work-dir, or remove this one'
+        )
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:

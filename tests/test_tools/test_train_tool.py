@@ -47,6 +47,25 @@ def test_set_resume__path_is_missing(train, tmp_path):
 
 
 @pytest.mark.parametrize(
+    'name', ['epoch_3.pth', 'iter_50.pth', 'last_checkpoint']
+)
+def test_check_unused__a_run_is_not_begun_over(train, tmp_path, name):
+    work_dir = tmp_path / 'run'
+    train.check_unused(work_dir)
+    work_dir.mkdir()
+    (work_dir / 'first_round.pth').touch()  # to begin with, not of this run
+    train.check_unused(work_dir)
+    (work_dir / name).touch()
+    with pytest.raises(
+        train.ConfigError,
+        match=rf'^the work dir {work_dir} holds checkpoints of a run '
+        rf'\({name}\); go on with --resume, name another folder with '
+        '--work-dir, or remove this one$',
+    ):
+        train.check_unused(work_dir)
+
+
+@pytest.mark.parametrize(
     'has_gpu, expected',
     [
         (True, dict(type='AmpOptimWrapper', loss_scale='dynamic')),
@@ -84,6 +103,16 @@ def test_train__resumes_where_the_pointer_is_torn(tiny, run_tool, trained):
     assert done.returncode == 0, done.stderr
     assert f'Resuming from {work_dir}/epoch_2.pth' in done.stdout
     assert 'resumed epoch: 2, iter: 6' in done.stdout
+
+
+def test_train__a_finished_run_is_left_alone(tiny, run_tool, trained):
+    before = {path: path.stat().st_mtime_ns for path in trained[0].iterdir()}
+    done = run_tool('train.py', tiny / 'tiny.py', '--work-dir', trained[0])
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f'error: the work dir {trained[0]} holds')
+    after = {path: path.stat().st_mtime_ns for path in trained[0].iterdir()}
+    assert after == before
 
 
 def test_train__slip_is_one_line(tiny, run_tool):
