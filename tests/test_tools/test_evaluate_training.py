@@ -292,9 +292,7 @@ def test_plain_preprocessor__keeps_colours_and_statistics(tool):
     )
 
 
-def test_refuse_other_runs__default_folder_is_not_the_pretrainings(
-    tool, tiny, trained
-):
+def test_read_pretraining__default_folder_is_of_no_config(tool, tiny, trained):
     training = tool('scoring.training')
     args = Namespace(
         config=str(tiny / 'tiny.py'), checkpoint=trained[0] / 'epoch_2.pth',
@@ -302,4 +300,4 @@ def test_refuse_other_runs__default_folder_is_not_the_pretrainings(
         work_dir=None, method='layers', resume=False,
     )  # fmt: skip
     training.read_pretraining(args)
-    assert args.work_dir == 'work_dirs/tiny_layers'
+    assert args.work_dir == 'work_dirs/evaluate/tiny_layers'

@@ -123,8 +123,9 @@ def read_pretraining(args: argparse.Namespace) -> Config:
             'pretraining'
         )
     if args.work_dir is None:
-        # Not the folder of the pretraining.
-        args.work_dir = f'work_dirs/{Path(args.config).stem}_{args.method}'
+        # Not the folder of a training: demo_layers.py is a config as well.
+        stem = Path(args.config).stem
+        args.work_dir = f'work_dirs/evaluate/{stem}_{args.method}'
     return cfg
 
 
