@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from common import (
+    ConfigError,
     check_checkpoint,
     check_config,
     describe,
@@ -159,6 +160,7 @@ def compare(args: argparse.Namespace) -> None:
     missing = missing_minings(args, variants, record)
     failed = []
     if missing:
+        check_inputs(missing, bank)
         bench = set_up(args, cfg, bank, record)
         failed = mine_all(bench, missing, record)
     show(args, variants, record)
@@ -189,6 +191,20 @@ def missing_minings(
     return [mining for mining in minings if mining.quotas]
 
 
+def check_inputs(minings: list[Mining], bank: Tensor) -> None:
+    """Let miners look for their files before anything is encoded.
+
+    Raises:
+        ConfigError: If one misses a file, or has one of other images.
+    """
+    variants = {mining.variant.name: mining.variant for mining in minings}
+    for name, variant in variants.items():
+        try:
+            variant.build(bank.shape[1]).check_inputs(len(bank))
+        except (ValueError, OSError) as error:
+            raise ConfigError(f'{name}: {describe(error)}') from error
+
+
 def mine_all(bench: Bench, minings: list[Mining], record: Record) -> list[str]:
     """Mine, say what was found, and keep it at once.
 
@@ -203,7 +219,7 @@ def mine_all(bench: Bench, minings: list[Mining], record: Record) -> list[str]:
                 record.add(mining.variant, quota, seed, numbers)
                 line = progress_line(name, quota, seed, numbers)
                 print(line, flush=True)
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, OSError) as error:
             failed.append(f'{name}, seed {seed}: {describe(error)}')
             print(failed[-1], flush=True)
     return failed

@@ -401,6 +401,10 @@ def variants(monkeypatch):
         ('a:type=GANMiner', r'a: .*feat_dim \(128\) must equal'),
         ('a:views=3', r'a: views \(3\) must be in \[1, 2\]'),
         ('a:views=two', r"a: views \('two'\) must be in"),
+        (
+            'a:views=1,min_replication=0.5',
+            'a: this miner needs at least 2 views .* got views=1; raise view',
+        ),
     ],
 )
 def test_make_variants__bad_ones_are_named(tiny, variants, text, message):
@@ -496,3 +500,54 @@ def test_compare_miners__a_miner_that_fails_leaves_the_others(
         last_line(done)
     )
     assert list(runs_of(save)) == [('all', 1, 0)]
+
+
+@pytest.mark.parametrize('is_there', [False, True])
+def test_compare_miners__labels_are_looked_for_before_views(
+    compare, tmp_path, is_there
+):
+    """A file that is missing, or is of fewer images."""
+    labels, cache = tmp_path / 'labels.npy', tmp_path / 'views.npz'
+    if is_there:
+        np.save(labels, np.zeros(21, dtype=np.int64))
+    done = compare(
+        '--miner', ALL_PAIRS, f'told:type=LabelMiner,labels={labels}',
+        '--quotas', '1', '--seeds', '0', '--views', '2', '--cache', cache,
+    )  # fmt: skip
+    assert last_line(done).startswith('error: told: ')
+    reason = 'of shape (21,)' if is_there else f'{labels} does not exist'
+    assert reason in last_line(done)
+    assert not cache.exists()
+
+
+class LosingMiner(BaseMiner):
+    """Its file was there when it was looked for."""
+
+    def propose(self, views, bank, graph, seed):
+        raise FileNotFoundError('labels.npy is gone')
+
+
+def test_mine_all__a_file_that_vanishes_leaves_the_others(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    tool = importlib.import_module('compare_miners')
+    bank = on_circle(0.0, 10.0, 90.0, 105.0)
+    grey = np.zeros((4, 1, 1), dtype=np.uint8)
+    bench = tool.Bench(
+        views=[bank, bank],
+        bank=bank,
+        labels=None,
+        pixels=PixelDistances(grey, num_pairs=3),
+    )
+    minings = [
+        tool.Mining(
+            SimpleNamespace(name=name, views=2, build=lambda dim, m=m: m()),
+            [1.0],
+            0,
+        )
+        for name, m in (('told', LosingMiner), ('fixed', FixedMiner))
+    ]
+    kept = []
+    record = SimpleNamespace(add=lambda variant, *_: kept.append(variant.name))
+    failed = tool.mine_all(bench, minings, record)
+    assert failed == ['told, seed 0: labels.npy is gone']
+    assert kept == ['fixed']

@@ -118,7 +118,7 @@ def make_variants(
     for name, overrides in wanted.items():
         try:
             variant = _complete(cfg, name, overrides, num_views)
-            variant.build(feat_dim)
+            _check_views(variant, variant.build(feat_dim))
         except (ValueError, TypeError) as error:
             raise ConfigError(f'{name}: {describe(error)}') from error
         variants.append(variant)
@@ -146,6 +146,15 @@ def _complete(
     check_config(trial, required=['model'])
     miner = trial.to_dict()['model']['miner']
     return Variant(name, dict(overrides), miner, views)
+
+
+def _check_views(variant: Variant, miner: BaseMiner) -> None:
+    if variant.views < miner.min_views:
+        raise ConfigError(
+            f'this miner needs at least {miner.min_views} views of an image, '
+            f'got {VIEWS}={variant.views}; raise {VIEWS}=, and --views where '
+            'fewer are encoded'
+        )
 
 
 def _read_plan(path: Path) -> dict[str, dict[str, Any]]:
