@@ -40,7 +40,7 @@ from comparison.results_file import check_save, results_document
 from comparison.runs import Run
 from comparison.scores import score_baselines, score_run
 from comparison.sharing import FirstRound, plan_first_rounds, shared_rounds
-from comparison.table import describe_results, replace_block
+from comparison.table import describe_results, write_block
 from comparison.training import train_all
 from files import replace_text, write_json
 from mmengine.config import Config
@@ -163,6 +163,8 @@ def compare(args: argparse.Namespace) -> None:
             f'{len(runs)} runs and {len(baselines)} of {num_baselines} '
             'baselines are finished; the same command goes on'
         )
+    else:
+        print(f'all {len(runs)} runs are finished')
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -216,7 +218,7 @@ def write_results(
     write_json(args.work_dir / 'results.json', results)
     replace_text(args.work_dir / 'table.md', text)
     if args.out is not None:
-        replace_block(args.out, text)
+        write_block(args.out, text)
     if args.save is not None:
         document = results_document(
             results,

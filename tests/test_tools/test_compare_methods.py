@@ -88,7 +88,8 @@ def cells_of(text):
 
 
 def test_compare__all_methods_and_seeds_in_one_table(compared):
-    work_dir, text, _ = compared
+    work_dir, text, printed = compared
+    assert printed.splitlines()[-1] == 'all 4 runs are finished'
     assert text.startswith(f'before\n{BEGIN}| method')
     assert text.endswith(f'{END}after\n')
     assert 'tools/compare_methods.py' in text and '--seeds 3 5' in text
@@ -300,18 +301,35 @@ def parts(monkeypatch):
     return importlib.import_module('comparison.table')
 
 
-def test_spread__mean_and_sample_deviation(parts):
-    assert parts.spread([]) == '-'
-    assert parts.spread([1.25]) == '1.2'
-    assert parts.spread([1.0, 3.0]) == '2.0 ± 1.4'
+def test_cell__mean_and_sample_deviation(parts):
+    assert parts.cell([]) == '-'
+    assert parts.cell([1.25]) == '1.2'
+    assert parts.cell([1.0, 3.0]) == '2.0 ± 1.4'
 
 
-def test_replace_block__a_file_without_marks_is_left_alone(parts, tmp_path):
+@pytest.mark.parametrize(
+    'page, counts',
+    [
+        ('mine\n', '0 and 0'),
+        (f'{BEGIN}old\n{END}{BEGIN}mine\n{END}', '2 and 2'),
+        (f'{END}mine\n{BEGIN}', '1 and 1'),
+    ],
+)
+def test_write_block__a_file_without_its_marks_is_left_alone(
+    parts, tmp_path, page, counts
+):
     path = tmp_path / 'page.md'
-    path.write_text('mine\n')
-    with pytest.raises(ValueError, match='has no lines'):
-        parts.replace_block(path, 'table\n')
-    assert path.read_text() == 'mine\n'
+    path.write_text(page)
+    with pytest.raises(ValueError, match=f'once each .* got {counts};'):
+        parts.write_block(path, 'table\n')
+    assert path.read_text() == page
+
+
+def test_write_block__a_new_file_gets_marks(parts, tmp_path):
+    path = tmp_path / 'page.md'
+    for text in ('old\n', 'table\n'):
+        parts.write_block(path, text)
+    assert path.read_text() == f'{BEGIN}table\n{END}'
 
 
 def test_num_views__of_nested_data_sets(parts):

@@ -13,15 +13,17 @@ import mmengine
 import mmpretrain
 import numpy as np
 import torch
+from drawing.blocks import marks, replace_block
+from drawing.cells import cell, values_of
 from files import replace_text
 from mmengine.config import Config
 
 from mmisl import __version__
 
 from .budget import Budget, knn_settings
-from .spread import spread
 
-BEGIN, END = '<!-- compare_methods begin -->', '<!-- compare_methods end -->'
+# Of the marks that the table stands between.
+LABEL = 'compare_methods'
 
 
 def describe_results(
@@ -75,20 +77,20 @@ def make_table(results: list[dict[str, Any]], views: dict[str, int]) -> str:
     for name in dict.fromkeys(result['name'] for result in results):
         own = [result for result in results if result['name'] == name]
 
-        def cell(key: str, scale: float = 1, own: list = own) -> str:
-            return spread([scale * r[key] for r in own if key in r])
+        def text(key: str, scale: float = 1, own: list = own) -> str:
+            return cell(values_of(own, key, scale=scale))
 
         cells = [
             f'`{name}`' if name in views else name,
             str(len(own)),
             str(views.get(name, '-')),
-            cell('knn'),
-            cell('knn_backbone'),
-            cell('linear')
+            text('knn'),
+            text('knn_backbone'),
+            text('linear')
             + ('' if all(r.get('converged', True) for r in own) else '*'),
-            cell('purity', 100),
-            cell('nmi', 100),
-            cell('seconds', 1 / 60),
+            text('purity', 100),
+            text('nmi', 100),
+            text('seconds', 1 / 60),
         ]
         rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'
@@ -113,20 +115,12 @@ def num_views(cfg: Config) -> int:
     return 1
 
 
-def replace_block(path: Path, text: str) -> None:
+def write_block(path: Path, text: str) -> None:
     """Put the table between two marks of a file, which may have more text.
 
     Raises:
-        ValueError: If the file is there but has no marks.
+        ConfigError: If the file is there but has not the marks once each, in
+            order.
     """
-    block = f'{BEGIN}\n{text}{END}\n'
-    if path.is_file():
-        before, begin, rest = path.read_text().partition(f'{BEGIN}\n')
-        _, end, after = rest.partition(f'{END}\n')
-        if not begin or not end:
-            raise ValueError(
-                f'{path} has no lines {BEGIN} and {END} to write the table '
-                'between; add them, or name another file'
-            )
-        block = before + block + after
-    replace_text(path, block)
+    page = path.read_text() if path.is_file() else ''.join(marks(LABEL))
+    replace_text(path, replace_block(page, LABEL, text, where=str(path)))

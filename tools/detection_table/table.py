@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from comparison.spread import spread
+from drawing.cells import cell as mean_of_seeds
 from rich.table import Table
 
 from .cells import Cell
@@ -72,9 +72,9 @@ def make_rows(
                 cell.name,
                 cell.checkpoint,
                 str(row['runs']) if own else 'not run',
-                *(spread([r[name] for r in own]) for name in METRICS),
+                *(mean_of_seeds([r[name] for r in own]) for name in METRICS),
                 '-' if number is None else f'{number:.1f}',
-                spread([value / 60 for value in seconds]),
+                mean_of_seeds([value / 60 for value in seconds]),
             ]
         )
     return rows

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from comparison.spread import spread
+from drawing.cells import cell, values_of
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -53,8 +53,7 @@ def print_table(
     for name in dict.fromkeys(run['name'] for run in runs):
         own = [run for run in runs if run['name'] == name]
         cells = [
-            spread([scale * run[key] for run in own if key in run])
-            for _, key, scale in columns
+            cell(values_of(own, key, scale=scale)) for _, key, scale in columns
         ]
         row = [
             name,
