@@ -1,4 +1,5 @@
 import importlib
+import os
 import re
 import shlex
 import subprocess
@@ -177,3 +178,26 @@ def test_torch_pair__is_the_tested_one():
     pair = environment.TORCH_PAIR.split()
     assert len(pair) == 2
     assert set(pair) <= set(lines)
+
+
+@pytest.mark.parametrize(
+    'tool', ['demo.py', 'benchmark/mining.py', 'benchmark/train_step.py']
+)
+def test_tools__look_before_they_import(tool, tmp_path):
+    """A rival, and what it has left of the package that it overwrote."""
+    info = tmp_path / 'mmengine_lite-0.10.5.dist-info'
+    info.mkdir()
+    text = 'Metadata-Version: 2.1\nName: mmengine-lite\nVersion: 0.10.5\n'
+    (info / 'METADATA').write_text(text)
+    (tmp_path / 'mmengine').mkdir()
+    (tmp_path / 'mmengine' / '__init__.py').write_text('1 / 0\n')
+    done = subprocess.run(
+        [sys.executable, ROOT / 'tools' / tool, '--help'],
+        env={**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith('error: mmengine-lite overwrites files of onedl-')

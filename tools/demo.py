@@ -24,6 +24,7 @@ from typing import Any
 # loader. torch reads this once, when it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+import common  # noqa: F401  looks at what is installed, first of all
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -38,7 +39,6 @@ from torch.utils.data import DataLoader
 from mmisl import __version__
 from mmisl.datasets import make_digits_textures
 from mmisl.engine import extract_features
-from mmisl.environment import check_environment
 from mmisl.evaluation import knn_accuracy
 from mmisl.progress import is_shown
 from mmisl.report.payload import Settings
@@ -319,7 +319,6 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
     args = parser.parse_args(argv)
-    check_environment()
     start = time.perf_counter()
     console = Console(file=sys.stdout)  # also while stdout is redirected
     work_dir = args.work_dir

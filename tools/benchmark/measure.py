@@ -20,10 +20,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import torch
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from mmisl.environment import check_environment
+
+try:
+    # Every benchmark imports this module before what the check speaks of.
+    check_environment()
+except RuntimeError as error:
+    sys.exit(f'error: {error}')
+
+import torch  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.markup import escape  # noqa: E402
+from rich.table import Table  # noqa: E402
 
 Row = Mapping[str, object]
 
