@@ -1,7 +1,8 @@
 """ISL with ResNet-18 on CIFAR-10 as JPEGs, 4 rounds of 200 epochs.
 
 Data: ``mkdir -p data/cifar10_jpeg && tar xf cifar10_jpeg.tar.xz -C
-data/cifar10_jpeg``, or any tree of ``train/CLASS`` and ``test/CLASS``.
+data/cifar10_jpeg``, or any tree of ``train/CLASS`` and ``test/CLASS`` whose
+images are of 32x32: the test images are not resized.
 Command: ``python tools/train.py configs/isl_r18_cifar10jpeg.py --amp``.
 Hardware meant for: one GPU. Paper: no such data. Here: not run.
 

@@ -1,7 +1,8 @@
 """ISL on 5,000 real photographs on a CPU: every tenth CIFAR-10 JPEG.
 
 Data: ``mkdir -p data/cifar10_jpeg && tar xf cifar10_jpeg.tar.xz -C
-data/cifar10_jpeg``, or any tree of ``train/CLASS`` and ``test/CLASS``.
+data/cifar10_jpeg``, or any tree of ``train/CLASS`` and ``test/CLASS`` with as
+many images of 32x32: the test images are not resized.
 Command: ``python tools/train.py configs/isl_r18_cifar10jpeg_cpu.py``.
 Hardware meant for: 2 CPU cores, 20 to 40 s an epoch. Paper: no such data.
 Here: kNN 40.4 % (one seed, K=200, 10,000 test images, JPEGs of CIFAR-10); of
