@@ -46,8 +46,8 @@ def extract_features(
         ConfigError: If the config has no test transforms, or they read no
             files.
         FileNotFoundError: If there is no such folder.
-        ValueError: If there is no image, or one cannot be read, or
-            ``stage`` is another.
+        RuntimeError: If an image cannot be read.
+        ValueError: If there is no image, or ``stage`` is another.
     """
     if stage not in STAGES:
         raise ValueError(

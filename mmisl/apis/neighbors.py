@@ -64,8 +64,9 @@ def find_neighbors(
         Neighbors: On the model's device.
 
     Raises:
-        ConfigError, FileNotFoundError, ValueError: As
-            :func:`extract_features`, and for k < 1.
+        ConfigError, FileNotFoundError, RuntimeError, ValueError: As
+            :func:`extract_features`, and ValueError for k < 1 or one query
+            without a gallery.
 
     Example:
         >>> model = init_model('configs/isl_r18_folder.py', 'epoch_200.pth')
@@ -75,6 +76,11 @@ def find_neighbors(
         raise ValueError(f'k must be at least 1, got {k}')
     # Listed once: a folder may change while its images are encoded.
     queries = _files(queries)
+    if gallery is None and len(queries) == 1:
+        raise ValueError(
+            f'queries hold one image, {queries[0]}, and no other to compare '
+            'it with; name a gallery or more queries'
+        )
     settings = dict(
         stage=stage, batch_size=batch_size, num_workers=num_workers
     )

@@ -21,6 +21,7 @@ from mmisl.datasets.instance_layout import (
     sample_indices,
 )
 from mmisl.datasets.loading_errors import (
+    CURE,
     config_folders,
     in_one_line,
     one_line_errors,
@@ -58,13 +59,13 @@ class InstanceDataset(Dataset):
             would be written into the row of another image.
 
     Attributes:
-        num_instances (int): Number N of distinct images.
+        num_instances (int): Number N of distinct images, at least 1.
+        folders (str): Where they lie, as messages say it.
 
     Raises:
         FileNotFoundError: If a folder or file of the data set is missing.
         TypeError: If ``dataset`` is no data set of the kinds above.
-        ValueError: If the data set cannot be loaded or holds fewer than
-            2 images.
+        ValueError: If the data set cannot be loaded or holds no image.
 
     Example:
         >>> dataset = InstanceDataset(
@@ -91,8 +92,8 @@ class InstanceDataset(Dataset):
         if self._fully_initialized:
             return
         leaves = find_leaves(self.dataset)
-        folders = ', '.join(folder_of(leaf) for leaf in leaves)
-        with one_line_errors(folders):
+        self.folders = ', '.join(folder_of(leaf) for leaf in leaves)
+        with one_line_errors(self.folders):
             self.dataset.full_init()
         for leaf in leaves:
             leaf.max_refetch = 0
@@ -103,10 +104,9 @@ class InstanceDataset(Dataset):
         self._positions = first
         self._copy = number_copies(self._sample_idx, counts)
         self.num_instances = len(first)
-        if self.num_instances < 2:
+        if self.num_instances < 1:
             raise ValueError(
-                f'InstanceDataset needs at least 2 images, got '
-                f'{self.num_instances} in {folders}'
+                f'the data set in {self.folders} holds no image; {CURE}'
             )
         self._fully_initialized = True
 

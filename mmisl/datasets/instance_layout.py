@@ -56,5 +56,6 @@ def number_copies(sample_idx: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def folder_of(leaf: BaseDataset) -> str:
-    """Where the images of a data set lie."""
-    return ', '.join(leaf.data_prefix.values())
+    """Where the images of a data set lie; its type where it has no folder."""
+    folders = [folder for folder in leaf.data_prefix.values() if folder]
+    return ', '.join(folders) or type(leaf).__name__

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+CURE = 'check data_root, data_prefix, ann_file and indices'
+
 
 class DataSetError(ValueError):
     """One line that says what is wrong and what to do; passed on as it is."""
@@ -14,7 +16,6 @@ class DataSetError(ValueError):
 @contextmanager
 def one_line_errors(folders: str) -> Iterator[None]:
     """Turn what data sets raise while loading into one clear line."""
-    cure = 'check data_root, data_prefix, ann_file and indices'
     try:
         yield
     except DataSetError:
@@ -23,12 +24,19 @@ def one_line_errors(folders: str) -> Iterator[None]:
         if error.filename is None:  # a sentence already, such as SVHN's
             raise
         raise FileNotFoundError(
-            f'{str(error.filename).rstrip("/")} does not exist; {cure}'
+            f'{str(error.filename).rstrip("/")} does not exist; {CURE}'
         ) from error
-    except (AssertionError, OSError, RuntimeError, ValueError) as error:
+    # What indices beyond the last image raise is an IndexError.
+    except (
+        AssertionError,
+        IndexError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise ValueError(
             f'cannot load the data set in {folders}: '
-            f'{in_one_line(error)}; {cure}'
+            f'{in_one_line(error)}; {CURE}'
         ) from error
 
 

@@ -170,6 +170,36 @@ def test_find_neighbors__in_another_folder(made, images):
         find_neighbors(model, images, k=0)
 
 
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_extract_features__one_image(made, images, num_workers):
+    model = init_model(made[0], made[1], 'cpu')
+    feats = extract_features(model, images, num_workers=0)
+    path = list_images(images)[4]
+    one = extract_features(model, [path], num_workers=num_workers)
+    torch.testing.assert_close(one, feats[4:5])
+
+
+def test_extract_features__unreadable_image(made, tmp_path):
+    model = init_model(made[0], made[1], 'cpu')
+    path = tmp_path / 'a.png'
+    path.write_bytes(b'no image')
+    with pytest.raises(RuntimeError, match=f'cannot load image {path}'):
+        extract_features(model, [path], num_workers=0)
+
+
+def test_find_neighbors__one_query(made, images):
+    model = init_model(made[0], made[1], 'cpu')
+    files = list_images(images)
+    found = find_neighbors(model, files[2:3], images, k=3, num_workers=0)
+    assert found.rows.shape == (1, 3)
+    assert found.files_of(0)[0] == files[2]
+    found = find_neighbors(model, images, files[2:3], num_workers=0)
+    assert found.rows.tolist() == [[0]] * 13
+    match = f'one image, {files[2]}, and no other .*; name a gallery'
+    with pytest.raises(ValueError, match=match):
+        find_neighbors(model, files[2:3])
+
+
 def test_loader_config__no_loader_for_the_split():
     with pytest.raises(ValueError, match='^gallery_dataloader: missing'):
         loader_config(Config(), 'train')

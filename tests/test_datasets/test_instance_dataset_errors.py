@@ -3,7 +3,7 @@ import torch
 from mmengine.dataset import BaseDataset, pseudo_collate
 from torch.utils.data import DataLoader
 
-from mmisl.datasets import InstanceDataset
+from mmisl.datasets import ImageFiles, InstanceDataset
 
 PLAIN = [
     dict(type='mmpretrain.LoadImageFromFile'),
@@ -146,14 +146,33 @@ def test_init__empty_folder_among_lazy_datasets(image_tree):
         InstanceDataset(concat(*lazy) | dict(lazy_init=True))
 
 
-def test_init__one_image(image_tree):
-    for name in ('a', 'b'):
-        (image_tree / 'cat' / f'{name}.png').unlink()
-    one = folder(image_tree, data_prefix='cat', with_label=False)
+def test_init__no_image(image_tree):
+    none = folder(
+        image_tree,
+        data_prefix='cat',
+        with_label=False,
+        indices=[],
+        serialize_data=False,
+    )
     with pytest.raises(
-        ValueError, match=f'at least 2 images, got 1 in {image_tree}/cat'
+        ValueError, match=f'{image_tree}/cat holds no image; check .*indices'
     ):
-        InstanceDataset(repeat(one, 3))
+        InstanceDataset(repeat(none, 3))
+
+
+def test_init__indices_beyond_the_last_image(image_tree):
+    with pytest.raises(
+        ValueError, match=f'{image_tree}: IndexError: .*; check .*and indices'
+    ) as caught:
+        InstanceDataset(folder(image_tree, indices=[0, 5]))
+    assert '\n' not in str(caught.value)
+
+
+def test_folders__name_the_type_where_there_is_none(image_tree):
+    cats = folder(image_tree, data_prefix='cat', with_label=False)
+    assert InstanceDataset(cats).folders == f'{image_tree}/cat'
+    files = ImageFiles(['a.png'], pipeline=[])
+    assert InstanceDataset(files).folders == 'ImageFiles'
 
 
 def test_init__no_mmengine_dataset():

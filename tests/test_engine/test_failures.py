@@ -89,10 +89,13 @@ def test_run__empty_folder(tmp_path):
         train(make_config(tmp_path, tmp_path / 'run', SHORT))
 
 
-def test_run__one_image(tmp_path):
+@pytest.mark.parametrize('overrides', [{}, supervised.OVERRIDES])
+def test_run__one_image(tmp_path, overrides):
+    """Refused with a memory bank and without one."""
     write_images(tmp_path / 'train', 1)
-    with pytest.raises(ValueError, match='at least 2 images, got 1 in'):
-        train(make_config(tmp_path, tmp_path / 'run', SHORT))
+    match = f'training needs at least 2 images .* got 1 in {tmp_path}/train'
+    with pytest.raises(ValueError, match=match):
+        train(make_config(tmp_path, tmp_path / 'run', {**SHORT, **overrides}))
 
 
 def test_run__clusters_of_an_algorithm_without_any(data, tmp_path):

@@ -60,7 +60,7 @@ class RoundBasedTrainLoop(BaseLoop):
 
     Raises:
         TypeError: If the data set is not an ``InstanceDataset``.
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or there is one image only.
     """
 
     def __init__(
@@ -79,6 +79,13 @@ class RoundBasedTrainLoop(BaseLoop):
                 'gives every image its row in the bank, got '
                 f'{type(dataset).__name__}; wrap it: '
                 "dict(type='mmisl.InstanceDataset', dataset=...)"
+            )
+        if dataset.num_instances < 2:
+            raise ValueError(
+                'training needs at least 2 images to tell apart, got '
+                f'{dataset.num_instances} in {dataset.folders}; check '
+                'data_root, data_prefix, ann_file and indices of '
+                'train_dataloader.dataset'
             )
         self.runner.visualizer.dataset_meta = dataset.metainfo
         model = unwrap_model(runner.model)
