@@ -98,6 +98,13 @@ def test_run__one_image(tmp_path, overrides):
         train(make_config(tmp_path, tmp_path / 'run', {**SHORT, **overrides}))
 
 
+def test_run__seeds_that_differ_by_rank(data, tmp_path):
+    overrides = {**SHORT, 'randomness': dict(seed=3, diff_rank_seed=True)}
+    match = r'^randomness\.diff_rank_seed is True, .*; leave it out'
+    with pytest.raises(ValueError, match=match):
+        train(make_config(data, tmp_path, overrides))
+
+
 def test_run__clusters_of_an_algorithm_without_any(data, tmp_path):
     overrides = {**SHORT, 'train_dataloader.sampler.type': 'ClusterSampler'}
     match = "ISL has no clusters for ClusterSampler.*type='InstanceSampler'"

@@ -60,7 +60,8 @@ class RoundBasedTrainLoop(BaseLoop):
 
     Raises:
         TypeError: If the data set is not an ``InstanceDataset``.
-        ValueError: If a number is out of range, or there is one image only.
+        ValueError: If a number is out of range, if there is one image only,
+            or if ranks are to have different seeds.
     """
 
     def __init__(
@@ -86,6 +87,13 @@ class RoundBasedTrainLoop(BaseLoop):
                 f'{dataset.num_instances} in {dataset.folders}; check '
                 'data_root, data_prefix, ann_file and indices of '
                 'train_dataloader.dataset'
+            )
+        if runner._randomness_cfg.get('diff_rank_seed'):
+            raise ValueError(
+                'randomness.diff_rank_seed is True, but all ranks must have '
+                'one seed, from which they order the images, mine and '
+                'cluster alike; leave it out: random numbers of an image '
+                'are its own on any rank'
             )
         self.runner.visualizer.dataset_meta = dataset.metainfo
         model = unwrap_model(runner.model)
