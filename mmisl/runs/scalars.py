@@ -57,8 +57,9 @@ def merge_scalars(starts: Sequence[Sequence[dict]]) -> list[dict]:
     """One history of a run that was resumed, or started anew, in its folder.
 
     What a later start did again replaces what an earlier one had logged: all
-    from the first epoch that the later one trains, and records of the same
-    step and the same numbers, such as a mining that was cut short.
+    from the first epoch that the later one trains, or from its first
+    iteration where a run counts these, and records of the same step and the
+    same numbers, such as a mining that was cut short.
 
     Args:
         starts (Sequence[Sequence[dict]]): Records of each start, in the
@@ -69,10 +70,7 @@ def merge_scalars(starts: Sequence[Sequence[dict]]) -> list[dict]:
     """
     merged: list[dict] = []
     for records in starts:
-        first = min(
-            (record['epoch'] for record in records if 'epoch' in record),
-            default=None,
-        )
+        first = _first_trained(records)
         again = {_kind(record) for record in records}
         merged = [
             record
@@ -112,6 +110,19 @@ def epoch_means(records: Sequence[Mapping], key: str) -> dict[float, float]:
         epoch: sum(values[epoch]) / len(values[epoch])
         for epoch in sorted(values)
     }
+
+
+def _first_trained(records: Sequence[dict]) -> float | None:
+    """Epoch that a start trains first, or iteration of its first record.
+
+    mmengine's loop of iterations logs ``iter`` and no ``epoch``, and counts
+    the steps of all its records in iterations.
+    """
+    for key, place in (('epoch', 'epoch'), ('iter', 'step')):
+        trained = [record[place] for record in records if key in record]
+        if trained:
+            return min(trained)
+    return None
 
 
 def _kind(record: dict) -> tuple:

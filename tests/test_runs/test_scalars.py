@@ -88,6 +88,34 @@ def test_merge_scalars__started_anew():
     assert merge_scalars([first, second]) == second
 
 
+def iteration(number, loss):
+    return dict(loss=loss, iter=number, step=number)
+
+
+def test_merge_scalars__iterations_started_anew():
+    """As a detector counts them: no record has an epoch."""
+    first = [
+        iteration(100, 4.0),
+        iteration(200, 3.0),
+        score(200, 1.0),
+        iteration(300, 2.0),
+        iteration(400, 1.0),
+        score(400, 2.0),
+    ]
+    second = [iteration(100, 5.0), iteration(200, 4.5)]
+    assert merge_scalars([first, second]) == second
+
+
+def test_merge_scalars__iterations_resumed():
+    first = [iteration(100, 4.0), iteration(200, 3.0), iteration(300, 2.0)]
+    second = [iteration(250, 2.5), iteration(350, 1.5)]
+    assert merge_scalars([first, second]) == [*first[:2], *second]
+    assert merge_scalars([first, [score(300, 1.0)]]) == [
+        *first,
+        score(300, 1.0),
+    ]
+
+
 def test_merge_scalars__a_start_that_logged_nothing():
     first = [step(1, 5.0), score(1, 1.0)]
     assert merge_scalars([first, []]) == first
