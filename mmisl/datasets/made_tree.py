@@ -37,7 +37,8 @@ class MadeTree:
         It appears at once and complete; an interrupted call leaves nothing.
 
         Args:
-            root (str | Path): Folder to make; a complete one is kept.
+            root (str | Path): Folder to make, or a link to an empty one; a
+                complete one is kept.
             seed (int): Of everything random.
 
         Returns:
@@ -47,7 +48,8 @@ class MadeTree:
         Raises:
             ValueError: If ``root`` holds something else.
         """
-        root = Path(root)
+        # No folder can be renamed to a link.
+        root = Path(root).resolve()
         if root.is_dir() and any(root.iterdir()):
             return self._check(root, seed)
         root.parent.mkdir(parents=True, exist_ok=True)

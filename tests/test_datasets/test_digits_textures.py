@@ -108,6 +108,20 @@ def test_make__foreign_folder_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
 
 
+def test_make__link_to_an_empty_folder(tmp_path, monkeypatch):
+    """As where images lie on another disk."""
+    disk, root = tmp_path / 'disk', tmp_path / 'digits'
+    disk.mkdir()
+    root.symlink_to(disk)
+    monkeypatch.setattr(
+        Image.Image, 'save', lambda img, path: Path(path).write_bytes(b'x')
+    )
+    manifest = make_digits_textures(root)
+    assert json.loads((disk / 'manifest.json').read_text()) == manifest
+    assert root.is_symlink()
+    assert sorted(tmp_path.iterdir()) == [root, disk]
+
+
 def test_make__interruption_leaves_nothing(tmp_path, monkeypatch):
     saved = []
 
