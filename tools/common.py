@@ -58,8 +58,26 @@ class OptionsAction(DictAction):
     """mmengine's, for values that are paths: a space in one stays.
 
     mmengine takes the spaces out of every value, so a checkpoint below
-    ``my runs/`` would not be found.
+    ``my runs/`` would not be found. Of a word without ``=`` it knows nothing
+    but to fail.
     """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add to the options; exit with a usage error if one is no pair."""
+        for pair in values:
+            key, equals, _ = pair.partition('=')
+            if not key or not equals:
+                parser.error(
+                    f'{option_string}: got {pair!r}, but each setting is '
+                    'KEY=VALUE, such as optim_wrapper.optimizer.lr=0.01'
+                )
+        super().__call__(parser, namespace, values, option_string)
 
     @staticmethod
     def _parse_iterable(val: str) -> Any:

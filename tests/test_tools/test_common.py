@@ -137,3 +137,15 @@ def test_options__a_path_keeps_its_spaces(common, text, value):
     options = ['--cfg-options', f'model.checkpoint={text}']
     args = parser.parse_args(['a.py', *options])
     assert args.cfg_options == {'model.checkpoint': value}
+
+
+@pytest.mark.parametrize('word', ['model.checkpoint', '=3', ''])
+def test_options__a_word_that_is_no_pair(common, capsys, word):
+    with pytest.raises(SystemExit, match='^2$'):
+        common.make_parser('').parse_args(
+            ['a.py', '--cfg-options', 'a.b=1', word]
+        )
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f'error: --cfg-options: got {word!r}, but each setting is KEY' in (
+        line
+    )
