@@ -43,7 +43,7 @@ def check_environment(need_ops: bool = False) -> None:
             for another torch, or if ops are needed and cannot be loaded. The
             message is one line and holds the command to run.
     """
-    installed = _installed_versions()
+    installed = installed_versions()
     _check_rivals(installed)
     _check_faiss(installed)
     _check_torchvision()
@@ -51,7 +51,7 @@ def check_environment(need_ops: bool = False) -> None:
         _check_ops(installed)
 
 
-def _installed_versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Version of every installed distribution, by normalised name."""
     return {
         re.sub(r'[-_.]+', '-', name).lower(): distribution.version

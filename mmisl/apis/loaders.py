@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmisl.config_check import ConfigError
 from mmisl.datasets import InstanceDataset, list_images, transfer_loaders
+from mmisl.engine.run_facts import usable_cores
 from mmisl.weights import turning_flag
 
 # Which loader of a config holds a split under the test transforms.
@@ -95,7 +95,7 @@ def set_loader_configs(
             'network was trained on'
         )
     # torch warns of more workers than processors.
-    num_workers = min(4, len(os.sched_getaffinity(0)))
+    num_workers = min(4, usable_cores())
     return transfer_loaders(
         name, data_root, split=split, num_workers=num_workers
     )

@@ -6,28 +6,29 @@ run fails for it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
+import re
 import subprocess
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mmisl.environment import FAISS, installed_versions
+
 # Packages whose versions a run may depend on, by the name of the import, and
-# the distributions that bring them, of which one is installed.
-PACKAGES = {
-    'mmisl': ['mmisl'],
-    'torchvision': ['torchvision'],
-    'mmengine': ['onedl-mmengine'],
-    'mmpretrain': ['onedl-mmpretrain'],
-    'mmcv': ['onedl-mmcv'],
-    'mmdet': ['onedl-mmdetection'],
-    'numpy': ['numpy'],
-    'faiss': ['faiss-cpu', 'faiss-gpu'],
-    'sklearn': ['scikit-learn'],
+# a pattern of the distributions that bring them, of which one is installed.
+PACKAGES: dict[str, str | re.Pattern[str]] = {
+    'mmisl': 'mmisl',
+    'torchvision': 'torchvision',
+    'mmengine': 'onedl-mmengine',
+    'mmpretrain': 'onedl-mmpretrain',
+    'mmcv': 'onedl-mmcv',
+    'mmdet': 'onedl-mmdetection',
+    'numpy': 'numpy',
+    'faiss': FAISS,
+    'sklearn': 'scikit-learn',
 }
 _ROOT = Path(__file__).resolve().parents[2]
 # On a slow network disk git may take long, and the run waits for it.
@@ -38,13 +39,13 @@ def machine() -> dict[str, Any]:
     """Processor, cores, memory and GPUs of this machine.
 
     Returns:
-        dict[str, Any]: ``processor`` (str), ``cores`` (int) that this process
-        may use, ``memory_gib`` (float), each None where it is not known, and
-        ``gpus``, the name of every GPU that torch sees.
+        dict[str, Any]: ``cores`` (int) that this process may use,
+        ``processor`` (str) and ``memory_gib`` (float), None where they are
+        not known, and ``gpus``, the name of every GPU that torch sees.
     """
     return dict(
         processor=_processor(),
-        cores=_cores(),
+        cores=usable_cores(),
         memory_gib=_memory_gib(),
         gpus=[
             torch.cuda.get_device_name(index)
@@ -56,13 +57,26 @@ def machine() -> dict[str, Any]:
 def versions() -> dict[str, str | None]:
     """Version of Python and of each package; None where it is missing."""
     found: dict[str, str | None] = {'python': platform.python_version()}
-    for name, distributions in PACKAGES.items():
-        found[name] = None
-        for distribution in distributions:
-            with contextlib.suppress(metadata.PackageNotFoundError):
-                found[name] = metadata.version(distribution)
+    installed = installed_versions()
+    for name, pattern in PACKAGES.items():
+        matches = [
+            version
+            for distribution, version in sorted(installed.items())
+            if re.fullmatch(pattern, distribution)
+        ]
+        found[name] = matches[0] if matches else None
     found['torch'] = str(torch.__version__)  # names the CUDA it is built for
     return found
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, as a job of a cluster has a part.
+
+    Only Linux tells; elsewhere it is all that the machine has.
+    """
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def commit_of_code() -> str | None:
@@ -93,13 +107,6 @@ def _processor() -> str | None:
         if key.strip() == 'model name' and value.strip():
             return value.strip()
     return platform.processor() or platform.machine() or None
-
-
-def _cores() -> int | None:
-    """Cores that this process may use, as a job of a cluster has a part."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _memory_gib() -> float | None:

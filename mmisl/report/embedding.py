@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import warnings
 from dataclasses import dataclass
 from types import ModuleType
@@ -11,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from mmisl.engine.run_facts import usable_cores
 from mmisl.ops import nearest_rows
 
 MAP_METHODS = dict(tsne='t-SNE', umap='UMAP', pca='PCA')
@@ -152,7 +152,7 @@ def _tsne(
     neighbors, distances = _neighbors(features, int(3 * perplexity))
     # Threads for few points only wait for each other.
     many = num_samples >= _MANY_SAMPLES
-    num_jobs = len(os.sched_getaffinity(0)) if many else 1
+    num_jobs = usable_cores() if many else 1
     affinities = affinity.PerplexityBasedNN(
         perplexity=perplexity,
         knn_index=search.PrecomputedNeighbors(neighbors, distances),

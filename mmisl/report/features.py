@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mmengine.config import Config
 
 from mmisl import engine
 from mmisl.apis import build_loader, init_model, loader_config
+from mmisl.engine.run_facts import usable_cores
 from mmisl.weights import read_checkpoint
 
 from .data_folders import make_absolute
@@ -74,8 +74,8 @@ def encode_images(
     """
     loading = copy.deepcopy(loader_config(cfg, 'train'))
     make_absolute(loading['dataset'], places, 'gallery_dataloader')
-    num_cpus = len(os.sched_getaffinity(0))
-    loading['num_workers'] = min(loading.get('num_workers', 0), num_cpus)
+    num_workers = loading.get('num_workers', 0)
+    loading['num_workers'] = min(num_workers, usable_cores())
     # A loader without workers knows nothing that lasts.
     loading['persistent_workers'] = False
     model = init_model(cfg, checkpoint)

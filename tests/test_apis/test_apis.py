@@ -1,5 +1,7 @@
 """Model, features and neighbours, as another program asks for them."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -212,6 +214,15 @@ def test_loader_config__transforms_read_no_files(tmp_path):
     cfg = Config(dict(val_dataloader=dict(dataset=dataset)))
     with pytest.raises(ValueError, match='begin with PackInputs'):
         loader_config(cfg, 'val', tmp_path)
+
+
+def test_set_loader_configs__workers_where_cores_are_only_counted(
+    made, monkeypatch
+):
+    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+    monkeypatch.setattr(os, 'cpu_count', lambda: 3)
+    loaders = set_loader_configs(made[0], 'flowers102', 'somewhere')
+    assert loaders['test']['num_workers'] == 3
 
 
 def test_set_loader_configs__network_must_take_rgb(made):

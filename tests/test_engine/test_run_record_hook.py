@@ -75,7 +75,7 @@ def test_run_record__without_git_proc_and_packages(tmp_path, monkeypatch):
     monkeypatch.delattr(os, 'sysconf')
     monkeypatch.setattr(platform, 'processor', lambda: '')
     monkeypatch.setattr(platform, 'machine', lambda: '')
-    monkeypatch.setitem(run_facts.PACKAGES, 'faiss', ['no-such-package'])
+    monkeypatch.setitem(run_facts.PACKAGES, 'faiss', 'no-such-package')
 
     def nowhere(*args, **kwargs):
         raise FileNotFoundError
@@ -87,15 +87,21 @@ def test_run_record__without_git_proc_and_packages(tmp_path, monkeypatch):
     assert machine['processor'] is machine['memory_gib'] is None
 
 
-def test_versions__of_whichever_faiss_is_installed(monkeypatch):
-    def version(name):
-        if name == 'faiss-gpu':
-            return '1.14.1'
-        raise run_facts.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(run_facts.metadata, 'version', version)
+@pytest.mark.parametrize('name', ['faiss-cpu', 'faiss-gpu-cu12', 'faiss'])
+def test_versions__of_whichever_faiss_is_installed(monkeypatch, name):
+    installed = {name: '1.14.1', 'faiss-plots': '0.1', 'numpy': '2.4'}
+    monkeypatch.setattr(run_facts, 'installed_versions', lambda: installed)
     found = run_facts.versions()
-    assert found['faiss'] == '1.14.1' and found['mmisl'] is None
+    assert found['faiss'] == '1.14.1' and found['numpy'] == '2.4'
+    assert found['mmisl'] is None
+
+
+def test_usable_cores__where_only_their_number_is_known(monkeypatch):
+    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+    monkeypatch.setattr(os, 'cpu_count', lambda: 6)
+    assert run_facts.usable_cores() == run_facts.machine()['cores'] == 6
+    monkeypatch.setattr(os, 'cpu_count', lambda: None)
+    assert run_facts.usable_cores() == 1
 
 
 def test_run_record__git_that_hangs(monkeypatch):

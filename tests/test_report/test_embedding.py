@@ -1,3 +1,4 @@
+import os
 import re
 import sys
 
@@ -6,6 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
+from mmisl.report import embedding
 from mmisl.report.embedding import MAP_METHODS, make_map
 
 METHODS = tuple(MAP_METHODS)
@@ -38,6 +40,16 @@ def test_make_map__near_features_lie_near(method):
     longer = (high - low).argmax()
     assert (low[longer], high[longer]) == (0, 65535)
     assert np.abs((low + high) / 2 - 32767.5).max() <= 1
+
+
+def test_make_map__threads_where_cores_are_only_counted(monkeypatch):
+    monkeypatch.setattr(embedding, '_MANY_SAMPLES', 40)
+    feats, _ = blobs(40)
+    expected = make_map(feats, 'tsne')
+    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+    np.testing.assert_array_equal(
+        make_map(feats, 'tsne').points, expected.points
+    )
 
 
 def test_make_map__pca_is_sklearns():
