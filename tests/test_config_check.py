@@ -123,6 +123,36 @@ def test_check_overrides__that_would_change_nothing(key, message):
     assert str(caught.value).startswith(f'{key}: ')
 
 
+@pytest.mark.parametrize(
+    'key, guess',
+    [
+        ('max_epochs', "; did you mean 'train_cfg.encoder.max_epochs'?"),
+        (
+            'batch_size',
+            "; did you mean 'train_dataloader.batch_size' or "
+            "'gallery_dataloader.batch_size' or ",
+        ),
+        ('load_form', "; did you mean 'load_from'?"),
+        ('xyzzy', ''),
+    ],
+)
+def test_check_overrides__key_without_a_reader(key, guess):
+    with pytest.raises(ConfigError) as caught:
+        check_overrides(read_config(), {key: 1})
+    start = (
+        f'{key}: neither the config nor anyone who reads it has such a key, '
+        'so setting it changes nothing'
+    )
+    assert str(caught.value).startswith(start + guess)
+    assert guess or str(caught.value) == start
+
+
+def test_check_overrides__imports_are_done():
+    cfg = changed(custom_imports=dict(imports=['json']))
+    with pytest.raises(ConfigError, match='^custom_imports.imports: .*parsed'):
+        check_overrides(cfg, {'custom_imports.imports': ['csv']})
+
+
 def test_check_overrides__sound_ones_are_accepted():
     keys = ('model.head.temperature', 'param_scheduler.0.T_max', 'load_from')
     check_overrides(read_config(), dict.fromkeys(keys, 1))
