@@ -1,6 +1,7 @@
 """Every slip is told in one line that names key, value and cure."""
 
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,27 @@ def test_check_config__configs_have_no_slip():
         ('optim_wrapper.optimizer.lrr', 3, "SGD .* did you mean 'lr'?"),
         ('optim_wrapper.acumulative_counts', 2, "'accumulative_counts'"),
         ('param_scheduler', [dict(type='LinearLR', begins=1)], "mean 'begin'"),
+        (
+            'optim_wrapper.constructor',
+            'Nope',
+            "'Nope' is not registered; allowed: ",
+        ),
+        ('optim_wrapper.clip_grad', dict(max_nrom=1), "mean 'max_norm'?"),
+        ('optim_wrapper.clip_grad', dict(parameters=[]), 'parameters: no suc'),
+        (
+            'optim_wrapper.paramwise_cfg',
+            dict(norm_decay_multi=0),
+            "norm_decay_multi: no such key; did you mean 'norm_decay_mult'?",
+        ),
+        ('train_cfg.encoder.max_epoch', 3, "did you mean 'max_epochs'?"),
+        ('train_cfg.mining.views', 3, "did you mean 'num_views'?"),
+        ('model.miner.training.max_iterz', 3, "did you mean 'max_iters'?"),
+        ('default_hooks.chekpoint', None, "did you mean 'checkpoint'?"),
+        (
+            'default_hooks.timers',
+            dict(type='IterTimerHook'),
+            r"did you mean 'timer'\? .*, or a name unlike these",
+        ),
         ('param_schedulers', [], "did you mean 'param_scheduler'?"),
         ('default_hooks.checkpoint.intervall', 1, "mean 'interval'?"),
         ('custom_hooks', [dict(type='BankHook')], '0.type: .*MemoryBankHook'),
@@ -80,6 +102,18 @@ def test_check_config__slip_is_named(key, value, message):
         ('optim_wrapper', dict(accumulative_counts=2, paramwise_cfg={})),
         ('custom_hooks', [dict(type='MemoryBankHook', priority='LOW')]),
         ('default_hooks.checkpoint', None),
+        ('default_hooks.early_stopping', dict(
+            type='EarlyStoppingHook', monitor='knn/top1'
+        )),
+        ('optim_wrapper.clip_grad', dict(type='value', clip_value=1)),
+        ('optim_wrapper', dict(  # reads other keys than mmengine's
+            constructor='mmpretrain.LearningRateDecayOptimWrapperConstructor',
+            paramwise_cfg=dict(layer_decay_rate=0.9),
+        )),
+        ('optim_wrapper', dict(
+            constructor='TrainableParamsConstructor',
+            paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=2)}),
+        )),
         ('train_dataloader.dataset.dataset.indices', 9),  # by **kwargs
         ('model.backbone.norm_cfg', dict(type='BN', requires_grad=True)),
         ('my_learning_rate', 3),  # a variable
@@ -87,6 +121,27 @@ def test_check_config__slip_is_named(key, value, message):
 )  # fmt: skip
 def test_check_config__sound_setting_is_accepted(key, value):
     check_config(changed(**{key: value}))
+
+
+@pytest.mark.skipif(find_spec('mmdet') is None, reason='needs mmdet')
+@pytest.mark.parametrize(
+    'key, value, message',
+    [
+        ('roi_head.bbox_head.type', 'NoSuchHead', 'NoSuchHead.* is not regis'),
+        ('roi_head.bbox_head.num_class', 3, "did you mean 'num_classes'?"),
+        ('roi_head.shared_head.nrom', 'none', 'AlexNetFCHead has no such'),
+        ('roi_head.bbox_roi_extractor.outchannels', 3, "'out_channels'"),
+        ('rpn_head.feat_chanels', 3, "did you mean 'feat_channels'?"),
+    ],
+)
+def test_check_config__part_of_a_detector(key, value, message):
+    pytest.importorskip('mmcv._ext')
+    cfg = Config.fromfile(CONFIGS / 'detection/faster-rcnn_alexnet_voc07.py')
+    check_config(cfg)
+    cfg.merge_from_dict({f'model.{key}': value})
+    with pytest.raises(ConfigError, match=message) as caught:
+        check_config(cfg)
+    assert str(caught.value).startswith(f'model.{key}')
 
 
 def test_check_config__missing_argument_is_named():

@@ -7,10 +7,21 @@ from difflib import get_close_matches
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import FUNCTIONS, Registry
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import (
+    FUNCTIONS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    Registry,
+)
 from mmengine.runner import Runner
 
-from .kinds import CONFIG, Kind, parameters
+from .kinds import (
+    CONFIG,
+    OPTIM_WRAPPER,
+    PARAMWISE,
+    Kind,
+    parameters,
+)
 from .lookup import find_type, known_types, suggest
 from .signatures import accepted_arguments
 
@@ -27,6 +38,8 @@ _ALSO_READ = {
     'sync_bn',
 }
 READ_KEYS = (parameters(Runner.__init__) - {'cfg'}) | _ALSO_READ
+# How close a key must come to a known one to be a slip, where any is legal.
+_CLOSE = 0.85
 TRAINING_KEYS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 
 
@@ -39,10 +52,18 @@ def check_config(
 ) -> None:
     """Find slips in a config before anything is built.
 
-    Every dict with a ``type`` is compared with the signature of what the
-    type stands for. mmengine would find the same slips late (the loader of a
-    validation is built after the first epochs), one screen deep, or never:
-    a misspelt ``param_scheduler`` is ignored.
+    Dicts that the runner builds, and the networks, transforms and data sets
+    below them, are compared with the signature of what their ``type`` stands
+    for; dicts without a type, such as ``paramwise_cfg``, with the keys that
+    are read. mmengine would find the same slips late (the loader of a
+    validation is built after the first epochs), one screen deep, or never: a
+    misspelt ``param_scheduler`` is ignored.
+
+    Left to their builders are values, and what a class makes of an argument
+    of its own: losses, ``norm_cfg``, ``init_cfg.override``, the ``train_cfg``
+    and ``test_cfg`` of a detector, anchors and coders, ``custom_keys``. A
+    class may name the keys of such an argument in its attribute
+    ``dict_arguments``; then they are compared, too.
 
     Args:
         cfg (Config): As read from its file, overrides merged.
@@ -73,7 +94,7 @@ def _check_top_level(root: dict, required: Sequence[str]) -> None:
         if key in READ_KEYS or key.endswith('_pipeline'):
             continue
         # Not every unknown key is a slip: configs define variables, too.
-        if get_close_matches(key, READ_KEYS, n=1, cutoff=0.85):
+        if get_close_matches(key, READ_KEYS, n=1, cutoff=_CLOSE):
             raise ConfigError(
                 f'{key}: no such key; {suggest(key, sorted(READ_KEYS))}'
             )
@@ -111,6 +132,9 @@ def _check(node: Any, kind: Kind | None, path: str, scopes: tuple) -> None:
         if getattr(target, '__name__', None) in kind.opaque:
             return
         scopes = (scopes[0], target.__module__.partition('.')[0])
+        _check_dict_arguments(node, target, path)
+    if kind is OPTIM_WRAPPER:
+        _check_constructor(node, path, scopes)
     for key, value in node.items():
         below = f'{path}.{key}' if path else key
         _check(value, kind.child(key), below, scopes)
@@ -155,6 +179,14 @@ def _check_untyped(node: dict, kind: Kind, path: str) -> None:
             if key not in kind.keys:
                 allowed = suggest(key, sorted(kind.keys))
                 raise ConfigError(f'{path}.{key}: no such key; {allowed}')
+    for key in node:
+        if key in kind.known:
+            continue
+        if get_close_matches(key, kind.known, n=1, cutoff=_CLOSE):
+            raise ConfigError(
+                f'{path}.{key}: would come besides those that are there; '
+                f'{suggest(key, sorted(kind.known))}, or a name unlike these'
+            )
 
 
 def _check_arguments(
@@ -173,3 +205,31 @@ def _check_arguments(
     missing = sorted(accepted.required - given - kind.injected)
     if missing and kind.checks_required:
         raise ConfigError(f'{path}.{missing[0]}: missing, but {name} needs it')
+
+
+def _check_dict_arguments(node: dict, target: Callable, path: str) -> None:
+    """Keys of the dicts of which ``target`` says what it reads."""
+    for name, keys in getattr(target, 'dict_arguments', {}).items():
+        if isinstance(node.get(name), dict):
+            _check_untyped(node[name], Kind(keys=keys), f'{path}.{name}')
+
+
+def _check_constructor(node: dict, path: str, scopes: tuple) -> None:
+    """What shares the parameters out, and the dict that tells it how."""
+    constructor = node.get('constructor', DefaultOptimWrapperConstructor)
+    if isinstance(constructor, str):
+        found = find_type(
+            constructor, (OPTIM_WRAPPER_CONSTRUCTORS,), scopes=scopes
+        )
+        if found is None:
+            allowed = known_types((OPTIM_WRAPPER_CONSTRUCTORS,), scopes=scopes)
+            raise ConfigError(
+                f'{path}.constructor: {constructor!r} is not registered; '
+                f'{suggest(constructor, allowed)}'
+            )
+        constructor = found
+    # Another way to share them out reads other keys.
+    add_params = getattr(constructor, 'add_params', None)
+    if add_params is DefaultOptimWrapperConstructor.add_params:
+        below = f'{path}.paramwise_cfg'
+        _check(node.get('paramwise_cfg'), PARAMWISE, below, scopes)

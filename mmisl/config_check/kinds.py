@@ -26,6 +26,7 @@ from mmengine.registry import (
     Registry,
 )
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 
@@ -38,6 +39,8 @@ class Kind:
             children hold those of the toolboxes. Empty for dicts that never
             have a type.
         keys: Keys of a dict without a type; None if any will do.
+        known: Keys that the builder has itself. Others are legal, but not
+            ones so close that they must be meant.
         needs_type: Whether a dict without a type is a slip.
         default_type: ``type`` of a dict that has none.
         injected: Arguments that the builder supplies.
@@ -51,6 +54,7 @@ class Kind:
 
     registries: tuple[Registry, ...] = ()
     keys: frozenset[str] | None = None
+    known: frozenset[str] = frozenset()
     needs_type: bool = True
     default_type: str | None = None
     injected: frozenset[str] = frozenset()
@@ -106,6 +110,8 @@ DATALOADER = Kind(
 )
 OPTIMIZER = Kind((OPTIMIZERS,), injected=frozenset({'params'}))
 MODEL = Kind((MODELS,), children=_MODEL_PARTS)
+# mmdet adds settings of its own, such as the number of classes.
+_DETECTOR_PART = replace(MODEL, checks_required=False)
 _TRANSFORM_PARTS.update(transforms=PIPELINE)
 _DATASET_PARTS.update(dataset=DATASET, datasets=DATASET, pipeline=PIPELINE)
 # Parts that every owner hands to the registry as they are. Others it may
@@ -116,6 +122,13 @@ _MODEL_PARTS.update(
     head=MODEL,
     memory=MODEL,
     miner=MODEL,
+    rpn_head=_DETECTOR_PART,
+    roi_head=_DETECTOR_PART,
+    bbox_roi_extractor=_DETECTOR_PART,
+    shared_head=_DETECTOR_PART,
+    bbox_head=_DETECTOR_PART,
+    mask_roi_extractor=_DETECTOR_PART,
+    mask_head=_DETECTOR_PART,
     data_preprocessor=replace(MODEL, needs_type=False),
     augments=MODEL,
     init_cfg=Kind(
@@ -140,7 +153,30 @@ OPTIM_WRAPPER = Kind(
     (OPTIM_WRAPPERS,),
     default_type='OptimWrapper',
     extra=frozenset({'constructor', 'paramwise_cfg'}),
-    children=dict(optimizer=OPTIMIZER),
+    children=dict(
+        optimizer=OPTIMIZER,
+        # Its type says which of the two it is for.
+        clip_grad=Kind(
+            keys=(parameters(clip_grad_norm_) | parameters(clip_grad_value_))
+            - {'parameters'}
+            | {'type'}
+        ),
+    ),
+)
+# All that mmengine's constructor reads; it says nothing of other keys.
+PARAMWISE = Kind(
+    keys=frozenset(
+        {
+            'bias_decay_mult',
+            'bias_lr_mult',
+            'bypass_duplicate',
+            'custom_keys',
+            'dcn_offset_lr_mult',
+            'dwconv_decay_mult',
+            'flat_decay_mult',
+            'norm_decay_mult',
+        }
+    )
 )
 CONFIG = Kind(
     needs_type=False,
@@ -166,7 +202,20 @@ CONFIG = Kind(
             injected=frozenset({'optimizer'}),
             extra=frozenset({'convert_to_iter_based', 'epoch_length'}),
         ),
-        default_hooks=Kind(needs_type=False, others=HOOK),
+        default_hooks=Kind(
+            needs_type=False,
+            known=frozenset(
+                {
+                    'checkpoint',
+                    'logger',
+                    'param_scheduler',
+                    'runtime_info',
+                    'sampler_seed',
+                    'timer',
+                }
+            ),
+            others=HOOK,
+        ),
         custom_hooks=HOOK,
         visualizer=Kind(
             (VISUALIZERS,),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.runner import BaseLoop
@@ -63,6 +65,14 @@ class RoundBasedTrainLoop(BaseLoop):
         ValueError: If a number is out of range, if there is one image only,
             or if ranks are to have different seeds.
     """
+
+    # Of the arguments that are dicts: what check_config compares them with.
+    dict_arguments: ClassVar = dict(
+        encoder=frozenset(
+            {'max_epochs', 'first_epochs', 'val_interval', 'restart_lr'}
+        ),
+        mining=frozenset({'num_views', 'quota_per_round', 'refresh_bank'}),
+    )
 
     def __init__(
         self,

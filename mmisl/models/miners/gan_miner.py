@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,12 @@ from mmisl.ops import SEARCH_BACKENDS, nearest_rows, share_queries
 from mmisl.registry import MODELS
 from mmisl.structures import NeighborGraph
 
-from ..gans import GANReport, ProxyGAN, TripletSampler
+from ..gans import (
+    AdversarialTrainer,
+    GANReport,
+    ProxyGAN,
+    TripletSampler,
+)
 from .base import BaseMiner, check_search, check_topk
 from .edge_selection import Candidates
 from .rows import Rows, Views, own_chunks, seeded_generator, unit_mean
@@ -121,6 +127,11 @@ class GANMiner(BaseMiner):
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    # Of the argument that is a dict: what check_config compares it with.
+    dict_arguments: ClassVar = dict(
+        training=frozenset(inspect.signature(AdversarialTrainer).parameters)
+    )
 
     def __init__(
         self,
