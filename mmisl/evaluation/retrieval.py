@@ -37,7 +37,8 @@ def retrieval_recall(
         dict[str, float]: ``recall@k`` in percent.
 
     Raises:
-        ValueError: If a k is smaller than 1, or shapes disagree.
+        ValueError: If a k is smaller than 1, shapes disagree, or a query has
+            no other image to look at.
     """
     if not ks or min(ks) < 1:
         raise ValueError(f'ks must be at least 1 each, got {tuple(ks)}')
@@ -46,6 +47,11 @@ def retrieval_recall(
     queries = normalize(feats.float())
     exclude = None
     if gallery is None or gallery_labels is None:
+        if len(feats) < 2:
+            raise ValueError(
+                'retrieval needs at least 2 images to compare, got '
+                f'{len(feats)}; give more images or a gallery'
+            )
         gallery, gallery_labels = queries, labels
         exclude = torch.arange(len(feats), device=feats.device)
     else:

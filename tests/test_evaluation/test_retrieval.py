@@ -52,3 +52,5 @@ def test_retrieval_recall__bad_arguments():
         retrieval_recall(feats, labels, ks=(1, 0))
     with pytest.raises(ValueError, match='gallery_labels go together'):
         retrieval_recall(feats, labels, gallery=feats)
+    with pytest.raises(ValueError, match='at least 2 images .*, got 1; give'):
+        retrieval_recall(feats[:1], labels[:1])
