@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmisl.config_check import ConfigError
@@ -423,3 +424,21 @@ def test_check_save__a_file_of_something_else(parts, tmp_path, text):
     path.write_text(text)
     with pytest.raises(ConfigError, match='saved.json is no file of results'):
         parts('results_file').check_save(path, [])
+
+
+@pytest.mark.parametrize(
+    'size, block', [((64, 96), (2, 3)), ((16, 32), (1, 1))]
+)
+def test_pixel_feats__means_of_blocks(parts, size, block):
+    """Of images larger than 32x32; others stay as they are."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (3, 3, *size), dtype=np.uint8)
+    (height, width), (down, across) = size, block
+    means = images.reshape(
+        3, 3, height // down, down, width // across, across
+    ).mean((3, 5))
+    found = parts('scores').pixel_feats(torch.from_numpy(images))
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(
+        found.numpy(), means.reshape(3, -1) - 127.5, rtol=0, atol=1e-4
+    )

@@ -84,7 +84,8 @@ def scores_section(results: Results) -> str:
         'regression on features of the backbone'
         f'{"; *: stopped before it had converged" if starred else ""}. '
         'Purity: share of mined pairs that join one class; of clusters, the '
-        'share of images of the most frequent class in theirs.\n'
+        'share of images of the most frequent class in theirs. Raw pixels: '
+        'of images shrunk to 32x32, where they are larger.\n'
     )
 
 
