@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from sklearn.metrics import recall_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from torch import Tensor
 
 from mmisl.progress import Bar
@@ -39,7 +39,8 @@ class ProbeResult:
         mean_per_class: Mean of the accuracies of the classes that have test
             images, in percent.
         inverse_penalty: C that was chosen.
-        validation: Score on the validation part by C, in percent.
+        validation: Score on the validation part by C, in percent, or its
+            mean over the parts.
         converged: Whether the last fit ended before ``max_iters``.
     """
 
@@ -60,6 +61,7 @@ def linear_probe(
     grid: Sequence[float] = DEFAULT_GRID,
     val_rows: Tensor | None = None,
     val_share: float = 0.2,
+    num_folds: int = 1,
     metric: str = 'top1',
     rescale: bool = True,
     max_iters: int = 1000,
@@ -82,6 +84,11 @@ def linear_probe(
             validate, where a data set names them.
         val_share (float): Else the share of the training images of every
             class that validate, in (0, 1). Defaults to 0.2.
+        num_folds (int): From 2 on, in place of ``val_rows`` and
+            ``val_share``: so many parts of the training images validate in
+            turn, and the mean of their scores counts. For small sets, of
+            which a single part of some hundred images hardly tells penalties
+            apart; takes so many times as long. Defaults to 1.
         metric (str): ``'top1'`` or ``'mean_per_class'``: what is validated.
             Defaults to ``'top1'``.
         rescale (bool): Divide the features by one number, so that their mean
@@ -96,19 +103,23 @@ def linear_probe(
     Raises:
         ValueError: If :func:`check_labelled` refuses the parts, there is but
             one class, a class is too small to be split or has no image
-            outside ``val_rows``, or an argument is out of range.
+            outside ``val_rows``, ``val_rows`` are given with several folds,
+            or an argument is out of range.
     """
     check_labelled(train_feats, train_labels, test_feats, test_labels)
-    _check(train_labels, grid, val_rows, metric)
+    _check(train_labels, grid, val_rows, num_folds, metric)
     device = train_feats.device
     axes = PrincipalAxes(train_feats, rescale=rescale)
     test = axes.rotate(test_feats)
     classes, labels = train_labels.to(device).unique(return_inverse=True)
     expected = torch.searchsorted(classes, test_labels.to(device))
-    if val_rows is None:
-        val_rows = _draw_validation(labels, val_share, seed)
-    val_rows = val_rows.to(device)
-    if len(labels[~val_rows].unique()) < len(classes):
+    if val_rows is not None:
+        parts = [val_rows.to(device)]
+    elif num_folds == 1:
+        parts = [_draw_validation(labels, val_share, seed)]
+    else:
+        parts = _draw_folds(labels, num_folds, seed)
+    if any(len(labels[~part].unique()) < len(classes) for part in parts):
         raise ValueError(
             'a class has no training image outside the validation part; '
             'take another val_rows, or a smaller val_share'
@@ -130,17 +141,18 @@ def linear_probe(
             max_iters=max_iters,
         )
 
-    fit_part = axes.rows[~val_rows], labels[~val_rows]
-    val_part = axes.rows[val_rows], labels[val_rows]
-    validation = {}
-    with Bar('linear probe', len(grid) + 1) as bar:
-        for inverse_penalty in sorted(grid):
-            bar.update(note=f'C {inverse_penalty:.2g}')
-            predicted = fit(*fit_part, inverse_penalty).predict(val_part[0])
-            score = _scores(predicted, val_part[1])[metric]
-            validation[inverse_penalty] = score
-            bar.advance()
-        del fit_part, val_part
+    validation = dict.fromkeys(sorted(grid), 0.0)
+    with Bar('linear probe', len(grid) * len(parts) + 1) as bar:
+        for part in parts:
+            fit_part = axes.rows[~part], labels[~part]
+            val_part = axes.rows[part], labels[part]
+            for inverse_penalty in validation:
+                bar.update(note=f'C {inverse_penalty:.2g}')
+                fitted = fit(*fit_part, inverse_penalty)
+                scores = _scores(fitted.predict(val_part[0]), val_part[1])
+                validation[inverse_penalty] += scores[metric] / len(parts)
+                bar.advance()
+            del fit_part, val_part
         chosen = max(validation, key=lambda c: (validation[c], -c))
         bar.update(note=f'C {chosen:.2g}, on all images')
         last = fit(axes.rows, labels, chosen, LAST_TOLERANCE)
@@ -184,15 +196,37 @@ def _draw_validation(labels: Tensor, share: float, seed: int) -> Tensor:
         random_state=seed % 2**32,
         stratify=labels.cpu().numpy(),
     )
+    return _mask(drawn, labels)
+
+
+def _draw_folds(labels: Tensor, num_folds: int, seed: int) -> list[Tensor]:
+    """K of (N,) bool, in which every image is true once."""
+    smallest = int(labels.unique(return_counts=True)[1].min())
+    if num_folds > smallest:
+        raise ValueError(
+            f'num_folds must be at most the images of the smallest class, '
+            f'{smallest}, got {num_folds}'
+        )
+    folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed % 2**32)
+    places = np.arange(len(labels))
+    return [
+        _mask(drawn, labels)
+        for _, drawn in folds.split(places, labels.cpu().numpy())
+    ]
+
+
+def _mask(places: np.ndarray, labels: Tensor) -> Tensor:
+    """(N,) bool on the device of the labels, true at the places."""
     rows = torch.zeros(len(labels), dtype=torch.bool)
-    rows[torch.from_numpy(drawn)] = True
-    return rows
+    rows[torch.from_numpy(places)] = True
+    return rows.to(labels.device)
 
 
 def _check(
     labels: Tensor,
     grid: Sequence[float],
     val_rows: Tensor | None,
+    num_folds: int,
     metric: str,
 ) -> None:
     if not grid or min(grid) <= 0:
@@ -200,6 +234,11 @@ def _check(
     if metric not in METRICS:
         raise ValueError(
             f'metric must be one of {", ".join(METRICS)}, got {metric!r}'
+        )
+    if num_folds < 1 or (num_folds > 1 and val_rows is not None):
+        raise ValueError(
+            f'num_folds must be at least 1, and 1 with val_rows, got '
+            f'{num_folds}'
         )
     counts = labels.unique(return_counts=True)[1]
     if len(counts) < 2 or (val_rows is None and counts.min() < 2):

@@ -3,6 +3,7 @@ import torch
 from mmpretrain.evaluation import Accuracy, SingleLabelMetric
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from mmisl.evaluation import linear_probe
 
@@ -96,6 +97,42 @@ def test_linear_probe__test_labels_have_no_say():
 def test_linear_probe__another_seed_splits_otherwise():
     assert probe() == probe()
     assert probe().validation != probe(seed=4).validation
+
+
+def test_linear_probe__folds_are_scikit_learns():
+    """Mean score of all parts by penalty; every image validates once."""
+    (train, labels), test = (
+        make(61, noise=0.6, seed=0),
+        make(37, noise=0.6, seed=1),
+    )
+    grid = [0.1, 1.0, 100.0]
+    result = linear_probe(train, labels, *test, seed=3, grid=grid, num_folds=4)
+    centred = train.double() - train.double().mean(0)
+    rows = (centred / centred.square().sum(1).mean().sqrt()).numpy()
+    folds = StratifiedKFold(4, shuffle=True, random_state=3)
+    for penalty in grid:
+        model = LogisticRegression(C=penalty, max_iter=1000)
+        scores = cross_val_score(model, rows, labels.numpy(), cv=folds)
+        assert result.validation[penalty] == pytest.approx(
+            100 * scores.mean(), abs=1e-4
+        )
+    best = max(grid, key=lambda c: (result.validation[c], -c))
+    assert result.inverse_penalty == best
+    alone = linear_probe(train, labels, *test, seed=3, grid=[best])
+    assert result.top1 == alone.top1
+
+
+@pytest.mark.parametrize(
+    ('num_folds', 'val_rows', 'message'),
+    [
+        (0, None, 'num_folds must be at least 1, and 1 with val_rows, got 0'),
+        (2, torch.arange(60) < 20, 'and 1 with val_rows, got 2'),
+        (21, None, 'at most the images of the smallest class, 20, got 21'),
+    ],
+)
+def test_linear_probe__unfit_folds(num_folds, val_rows, message):
+    with pytest.raises(ValueError, match=message):
+        probe(num_folds=num_folds, val_rows=val_rows)
 
 
 @pytest.mark.parametrize(

@@ -442,3 +442,10 @@ def test_pixel_feats__means_of_blocks(parts, size, block):
     np.testing.assert_allclose(
         found.numpy(), means.reshape(3, -1) - 127.5, rtol=0, atol=1e-4
     )
+
+
+def test_num_folds__of_small_sets(parts):
+    num_folds = parts('scores').num_folds
+    assert num_folds(torch.arange(9_999) % 10) == 5
+    assert num_folds(torch.arange(10_000) % 10) == 1
+    assert num_folds(torch.tensor([0] * 30 + [1] * 3)) == 3

@@ -51,7 +51,8 @@ def describe_results(
         f'says. kNN: k = {knn_settings(cfg)["k"]}, on features of the neck '
         '(a projection, where the method has one) and on pooled ones of the '
         'backbone. Linear: logistic regression on the latter, its '
-        'penalty chosen on a part of the training images (*: stopped before '
+        'penalty chosen on a part of the training images, or of a small set '
+        'on five in turn (*: stopped before '
         'it had converged). Purity: share of '
         "mined edges that join one class, or of samples of their cluster's "
         'most frequent class, after the last mining. NMI: of clusters with '

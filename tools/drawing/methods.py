@@ -81,7 +81,8 @@ def scores_section(results: Results) -> str:
     return (
         f'{table}\nMean ± sample standard deviation over the seeds, in '
         f'percent.{budget(results.head["budget"])} Linear: logistic '
-        'regression on features of the backbone'
+        'regression on features of the backbone, its penalty chosen on a '
+        'fifth of the training images, or of fewer than 10,000 on five in turn'
         f'{"; *: stopped before it had converged" if starred else ""}. '
         'Purity: share of mined pairs that join one class; of clusters, the '
         'share of images of the most frequent class in theirs. Raw pixels: '
