@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 from mmisl.engine.run_facts import machine, versions
 
 from .published import published
-from .runs import CellRun
+from .runs import CellRun, length_of
 from .scores import METRICS
 
 _RESULT_KEYS = (*METRICS, 'seconds', 'commit')
@@ -59,7 +59,7 @@ def _facts(cfg: Config) -> dict[str, Any]:
         images=_num_images(cfg.train_dataloader.dataset),
         test_images=_num_images(cfg.val_dataloader.dataset),
         batch_size=cfg.train_dataloader.batch_size,
-        **{steps: cfg.train_cfg.get('max_iters') or cfg.train_cfg.max_epochs},
+        **{steps: length_of(cfg)},
     )
 
 

@@ -96,7 +96,7 @@ class AtomicCheckpointHook(CheckpointHook):
                 checkpoint was trained on, or saves by iterations though it
                 can only go on from whole epochs.
         """
-        if not self.by_epoch and hasattr(runner.train_loop, 'schedule'):
+        if not self.by_epoch and _has_rounds(runner):
             raise ValueError(
                 'default_hooks.checkpoint.by_epoch is False, but '
                 f'{type(runner.train_loop).__name__} goes on from whole '
@@ -223,9 +223,8 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_main_process() and previous and Path(previous).name != name:
             # A run that goes on from another folder leaves the best there.
             Path(self.out_dir, Path(previous).name).unlink(missing_ok=True)
-        if self.last_ckpt == str(Path(self.out_dir, step)) and not hasattr(
-            runner.train_loop, 'schedule'
-        ):
+        is_last = self.last_ckpt == str(Path(self.out_dir, step))
+        if is_last and not _has_rounds(runner):
             # mmengine's loops do not validate again where they are resumed,
             # so what they are resumed from must know of the best.
             self._save(runner, step, meta)
@@ -254,6 +253,11 @@ class AtomicCheckpointHook(CheckpointHook):
                 f'{error.strerror or error}; earlier checkpoints are '
                 'untouched. Make room there, then go on with --resume'
             ) from error
+
+
+def _has_rounds(runner: Runner) -> bool:
+    """Whether the loop is one of rounds, which validates after a resume."""
+    return hasattr(runner.train_loop, 'schedule')
 
 
 def check_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
