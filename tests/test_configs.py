@@ -16,7 +16,7 @@ from mmisl.engine.loops.round_state import RoundSchedule
 from mmisl.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs'
-NUM_CONFIGS = 124
+NUM_CONFIGS = 130
 PATHS = sorted([*FOLDER.glob('*.py'), *FOLDER.glob('study/*.py')])
 BASES = sorted((FOLDER / '_base_').rglob('*.py'))
 NUM_SAMPLES = 7
