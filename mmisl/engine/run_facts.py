@@ -41,12 +41,14 @@ def machine() -> dict[str, Any]:
     Returns:
         dict[str, Any]: ``cores`` (int) that this process may use,
         ``processor`` (str) and ``memory_gib`` (float), None where they are
-        not known, and ``gpus``, the name of every GPU that torch sees.
+        not known, ``bfloat16`` (bool), see :func:`has_bfloat16`, and
+        ``gpus``, the name of every GPU that torch sees.
     """
     return dict(
         processor=_processor(),
         cores=usable_cores(),
         memory_gib=_memory_gib(),
+        bfloat16=has_bfloat16(),
         gpus=[
             torch.cuda.get_device_name(index)
             for index in range(torch.cuda.device_count())
@@ -77,6 +79,19 @@ def usable_cores() -> int:
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 at full speed.
+
+    oneDNN, which torch convolves with, needs AVX-512 or AMX for it, or Arm's
+    instructions; elsewhere torch emulates it, an order of magnitude slower
+    than float32.
+    """
+    # torch 2.11 has no public question for it; builds without oneDNN have
+    # not this one either.
+    asked = getattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', None)
+    return asked is not None and bool(asked())
 
 
 def commit_of_code() -> str | None:

@@ -50,6 +50,7 @@ def test_run_record__tells_what_was_run(tmp_path, monkeypatch):
     machine = record['machine']
     assert 1 <= machine['cores'] <= os.cpu_count()
     assert len(machine['gpus']) == torch.cuda.device_count()
+    assert type(machine['bfloat16']) is bool
     # psutil reads the same number in another way.
     psutil = pytest.importorskip('psutil')
     total = psutil.virtual_memory().total / 2**30
@@ -85,6 +86,17 @@ def test_run_record__without_git_proc_and_packages(tmp_path, monkeypatch):
     assert run_facts.versions()['faiss'] is None
     machine = run_facts.machine()
     assert machine['processor'] is machine['memory_gib'] is None
+
+
+def test_has_bfloat16__as_the_processor_says():
+    cpuinfo = Path('/proc/cpuinfo')
+    if platform.machine() != 'x86_64' or not cpuinfo.is_file():
+        pytest.skip('the list of instructions is read on x86 Linux only')
+    flags = set(cpuinfo.read_text().split())
+    if 'avx_ne_convert' in flags:
+        pytest.skip('AVX2 that converts bfloat16: as oneDNN decides')
+    wide = {'avx512bw', 'avx512vl', 'avx512dq'} <= flags
+    assert run_facts.has_bfloat16() == wide
 
 
 @pytest.mark.parametrize('name', ['faiss-cpu', 'faiss-gpu-cu12', 'faiss'])

@@ -15,6 +15,7 @@ from tiny_run import (
 )
 from torch import nn
 
+from mmisl.engine import optim_wrappers
 from mmisl.models.necks import ISLNeck
 from mmisl.registry import MODELS
 
@@ -69,6 +70,7 @@ def test_amp__on_a_cpu(data, tmp_path, monkeypatch, plain, maps):
     monkeypatch.syspath_prepend(ROOT / 'tools')
     cfg = make_config(data, tmp_path, SHORT)
     importlib.import_module('train').enable_amp(cfg)
+    cfg.optim_wrapper.emulate = True  # also where tests run on old processors
     runner = train(cfg)
     record = recorder_of(runner)
     # Training in half, views for mining in single precision.
@@ -83,6 +85,18 @@ def test_amp__on_a_cpu(data, tmp_path, monkeypatch, plain, maps):
         plain['losses'][first], rel=0.15
     )
     assert runner.model.graph.num_edges == 20
+
+
+def test_amp__on_a_cpu_that_would_emulate_it(
+    data, tmp_path, monkeypatch, plain, maps, capfd
+):
+    monkeypatch.setattr(optim_wrappers, 'has_bfloat16', lambda: False)
+    overrides = {'optim_wrapper.type': 'CPUAmpOptimWrapper'}
+    record = run(data, tmp_path, overrides)
+    assert {m.dtype for m in maps} == {torch.float32}
+    assert record['losses'] == plain['losses']
+    printed = ''.join(capfd.readouterr())
+    assert printed.count('so training is in float32') == 1
 
 
 def test_channels_last__same_losses(data, tmp_path, maps):
