@@ -3,7 +3,8 @@
 Usage:
     python tools/compare_methods.py CONFIG [CONFIG ...] --seeds 0 1 2
         [--work-dir DIR] [--jobs 2] [--share-first-round] [--minutes M]
-        [--out docs/results.md] [--save results/NAME.json --title TITLE]
+        [--out docs/results.md]
+        [--save results/NAME.json --title TITLE [--keep]]
 
 Every config is trained with every seed by tools/train.py, in a folder of its
 own below the work dir. A run that was cut short goes on where it stopped, and
@@ -36,15 +37,21 @@ from comparison.budget import read_configs
 from comparison.history import describe_run
 from comparison.inputs import check_inputs
 from comparison.processes import Stretch
-from comparison.results_file import check_save, results_document
+from comparison.results_file import results_document
 from comparison.runs import Run
-from comparison.scores import score_baselines, score_run
+from comparison.scores import (
+    PIXELS,
+    UNTRAINED,
+    score_baselines,
+    score_run,
+)
 from comparison.sharing import FirstRound, plan_first_rounds, shared_rounds
 from comparison.table import describe_results, write_block
 from comparison.training import train_all
 from files import replace_text, write_json
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from saved_results import check_save, keep_runs
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -94,11 +101,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         metavar='FILE',
         help='JSON file to write all numbers to; refused where it has runs\n'
-        'that are not finished here',
+        'that are not finished here, unless --keep leaves them in it',
     )
     parser.add_argument(
         '--title',
         help='what the numbers in that file are called (default: its name)',
+    )
+    parser.add_argument(
+        '--keep',
+        action='store_true',
+        help='leave in that file the runs that are not finished here, such\n'
+        'as those of another machine',
     )
     add_options_argument(parser)
     return parser.parse_args(argv)
@@ -123,7 +136,9 @@ def compare(args: argparse.Namespace) -> None:
         for path in configs
     ]
     if args.save is not None:
-        check_save(args.save, runs)
+        check_save(
+            args.save, runs, keep=args.keep, baselines=(PIXELS, UNTRAINED)
+        )
     check_inputs(runs, configs)
     first_rounds = first_rounds_of(runs, configs, args)
     failed = train_all(
@@ -189,6 +204,10 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise ValueError(
             '--title names the numbers of a file; name that with --save'
         )
+    if args.keep and args.save is None:
+        raise ValueError(
+            '--keep is about the runs of a file; name that with --save'
+        )
 
 
 def first_rounds_of(
@@ -227,6 +246,8 @@ def write_results(
             command=command,
             work_dir=args.work_dir,
         )
+        if args.keep:
+            document = keep_runs(args.save, document, seedless=[PIXELS])
         write_json(args.save, document)
     print(text)
 
@@ -242,6 +263,8 @@ def command_line(args: argparse.Namespace) -> str:
         value = getattr(args, option)
         if value is not None:
             words += [f'--{option}', str(value)]
+    if args.keep:
+        words.append('--keep')
     if args.cfg_options:
         pairs = [f'{k}={v}' for k, v in args.cfg_options.items()]
         words += ['--cfg-options', *pairs]

@@ -4,7 +4,7 @@ Usage:
     python tools/run_detection_table.py [CELLS.json]
         [--cell NAME=CONFIG:CHECKPOINT[:ROW/COLUMN] ...]
         --seeds 1 2 3 [--launcher-gpus N] --out DIR
-        [--save results/NAME.json --title TITLE]
+        [--save results/NAME.json --title TITLE [--keep]]
 
 A cell is a detector and the checkpoint it starts from (none: random weights);
 ROW/COLUMN is its place in the supplement's table, such as ISL/R50-Faster,
@@ -31,7 +31,6 @@ from typing import Any
 import mmengine
 import torch
 from common import add_options_argument, run_tool
-from comparison.results_file import check_save
 from detection_table.cells import Cell, read_cells
 from detection_table.checks import batch_note, read_detector, refuse
 from detection_table.results_file import detection_document
@@ -46,6 +45,7 @@ from detection_table.table import (
 from files import replace_text, write_json
 from mmengine.config import Config
 from rich.console import Console
+from saved_results import check_save, keep_runs
 
 from mmisl import __version__
 from mmisl.progress import track
@@ -89,11 +89,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         metavar='FILE',
         help='JSON file to write all numbers to, as results/README.md says;\n'
-        'refused where it has runs that are not finished here',
+        'refused where it has runs that are not finished here, unless --keep\n'
+        'leaves them in it',
     )
     parser.add_argument(
         '--title',
         help='what the numbers in that file are called (default: its name)',
+    )
+    parser.add_argument(
+        '--keep',
+        action='store_true',
+        help='leave in that file the runs that are not finished here, such\n'
+        'as those of another machine',
     )
     add_options_argument(parser)
     return parser.parse_args(argv)
@@ -130,7 +137,7 @@ def run_table(args: argparse.Namespace) -> None:
         for cell in cells
     ]
     if args.save is not None:
-        check_save(args.save, runs)
+        check_save(args.save, runs, keep=args.keep)
     for run in runs:
         settings = settings_of(
             run, configs[run.name], processes=args.launcher_gpus
@@ -147,6 +154,8 @@ def run_table(args: argparse.Namespace) -> None:
             title=args.title or args.save.stem,
             command=command_line(args),
         )
+        if args.keep:
+            document = keep_runs(args.save, document)
         write_json(args.save, document)
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
@@ -175,6 +184,10 @@ def check_args(args: argparse.Namespace) -> None:
     if args.title is not None and args.save is None:
         raise ValueError(
             '--title names the numbers of a file; name that with --save'
+        )
+    if args.keep and args.save is None:
+        raise ValueError(
+            '--keep is about the runs of a file; name that with --save'
         )
 
 
@@ -291,6 +304,8 @@ def command_line(args: argparse.Namespace) -> str:
         value = getattr(args, option)
         if value is not None:
             words += [f'--{option}', str(value)]
+    if args.keep:
+        words.append('--keep')
     if args.cfg_options:
         pairs = [f'{key}={value}' for key, value in args.cfg_options.items()]
         words += ['--cfg-options', *pairs]

@@ -172,6 +172,35 @@ def test_compare__a_shared_first_round(compared):
     }  # fmt: skip
 
 
+def test_compare__goes_on_with_a_file_of_more_runs(
+    run_tool, configs, compared, tmp_path
+):
+    work_dir, *_ = compared
+    saved = json.loads((work_dir / 'saved.json').read_text())
+    path = tmp_path / 'saved.json'
+    path.write_text(json.dumps(saved))
+    command = (
+        'compare_methods.py', configs[1], '--seeds', '5', '--work-dir',
+        work_dir, '--save', path, '--title', 'Noise',
+    )  # fmt: skip
+    done = run_tool(*command)
+    assert done.returncode == 1
+    assert 'has 3 runs that this command would lose' in done.stderr
+    done = run_tool(*command, '--keep')
+    assert done.returncode == 0, done.stderr
+    merged = json.loads(path.read_text())
+    places = [(run['name'], run['seed']) for run in saved['runs']]
+    after = [(run['name'], run['seed']) for run in merged['runs']]
+    # Pixels hang on no seed.
+    assert after == [
+        place if place[0] != 'raw pixels' else ('raw pixels', 5)
+        for place in places
+    ]
+    first, second = merged['command'].splitlines()
+    assert first == saved['command'] and second.endswith('--keep')
+    assert merged['runs'][3] == saved['runs'][3] and 'earlier' not in merged
+
+
 def test_compare__no_time_at_all(run_tool, configs, tmp_path):
     work_dir, out = tmp_path / 'work', tmp_path / 'results.md'
     args = ('--minutes', '0', SHARED, '--out', out)

@@ -12,7 +12,6 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmisl.config_check import ConfigError
 from mmisl.structures import MiningSnapshot, ScoredEdges, snapshot_path
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -296,6 +295,23 @@ def test_describe_run__leaves_out_what_is_lost(parts, branched):
     )
 
 
+@pytest.mark.parametrize(
+    'of_first, of_run, expected',
+    [(True, True, True), (True, False, False), (None, True, None)],
+)
+def test_describe_run__names_its_processors(
+    parts, branched, of_first, of_run, expected
+):
+    run, first = branched
+    for part, answer in ((first, of_first), (run, of_run)):
+        (path,) = part.folder.glob('*/run.json')
+        record = json.loads(path.read_text())
+        machine = {} if answer is None else dict(bfloat16=answer)
+        path.write_text(json.dumps(dict(record, machine=machine)))
+    described = parts('history').describe_run(run, first, batch_size=8)
+    assert described.get('bfloat16') is expected
+
+
 def test_score_baselines__methods_leave_each_others_rows_alone(
     parts, monkeypatch, tmp_path
 ):
@@ -392,38 +408,6 @@ def test_where_they_differ__long_texts_are_cut_about_the_place(parts):
         '...' + 'a' * 120 + 'b' + 'c' * 119 + '...',
         '...' + 'a' * 120 + 'd',
     ]
-
-
-def test_check_save__runs_that_would_be_lost(parts, tmp_path):
-    check = parts('results_file').check_save
-    run = parts('runs').Run(Path('c/isl.py'), 3, tmp_path / 'isl' / 'seed3')
-    path = tmp_path / 'saved.json'
-    check(path, [run])  # nothing is there yet
-
-    run.folder.mkdir(parents=True)
-    run.result.write_text('{}')
-    held = [dict(name='raw pixels', seed=9), dict(name='isl', seed=3)]
-    path.write_text(json.dumps(dict(runs=held)))
-    check(path, [run])
-
-    text = json.dumps(dict(runs=[*held, dict(name='npid', seed=1)]))
-    path.write_text(text)
-    with pytest.raises(
-        ConfigError, match=r'1 runs .*npid \(seed 1\).*name an'
-    ):
-        check(path, [run])
-    run.result.unlink()
-    with pytest.raises(ConfigError, match=r'2 runs .*such as isl \(seed 3\)'):
-        check(path, [run])
-    assert path.read_text() == text
-
-
-@pytest.mark.parametrize('text', ['{', '[]', '{"runs": [{"name": "a"}]}'])
-def test_check_save__a_file_of_something_else(parts, tmp_path, text):
-    path = tmp_path / 'saved.json'
-    path.write_text(text)
-    with pytest.raises(ConfigError, match='saved.json is no file of results'):
-        parts('results_file').check_save(path, [])
 
 
 @pytest.mark.parametrize(

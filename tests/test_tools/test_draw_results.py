@@ -278,6 +278,24 @@ def test_draw_results__origin(page):
     ) in page
 
 
+def test_describe_origin__of_several_machines(module):
+    state = dict(
+        date='2025-12-31',
+        versions=dict(mmisl='9.7'),
+        machine=dict(processor='Abacus', cores=2, bfloat16=True),
+    )
+    machine = dict(COMMON['machine'], bfloat16=False)
+    head = dict(COMMON, command='a\nb', machine=machine, earlier=[state])
+    results = module('drawing.reading').Results(
+        'x', 'methods', head, [dict(seed=1)]
+    )
+    assert module('drawing.origin').describe_origin(results) == (
+        '```\na\nb\n```\n\n2026-01-02. mmisl 9.8, torch 7.6. Seed 1. Abacus, '
+        '3 cores, 1.5 GiB, without bfloat16, no GPU. Other runs: 2025-12-31, '
+        'mmisl 9.7, on Abacus, 2 cores, with bfloat16, no GPU.\n'
+    )
+
+
 def test_draw_results__rows_are_explained_by_their_configs(page):
     assert (
         'The rows:\n\n- `cifar10_isl`: A config with a number\n'
@@ -578,6 +596,11 @@ def test_measured_configs__most_seeds(repository, module):
         ),
         (dict(title=None), 'title must be a text, got nothing'),
         (dict(budget=3), 'budget must be an object, got 3'),
+        (dict(earlier=3), 'earlier must be a list, got 3'),
+        (
+            dict(earlier=[dict(date='2')]),
+            'earlier must be a list of ob.*mach',
+        ),
         (dict(budget=dict(images='x')), 'budget.images must be a number, got'),
         (dict(runs=[]), r'runs must be a list of at least one run, got \[\]'),
         (dict(runs=[3]), r'runs\[0\]: run must be an object, got 3'),

@@ -205,6 +205,23 @@ def test_table__saves_over_no_other_run(finished, cells, run_tool):
     assert (out / 'voc07.json').read_bytes() == before
 
 
+def test_table__goes_on_with_a_file_of_more_runs(
+    finished, cells, run_tool, tmp_path
+):
+    out, _, _ = finished
+    before = json.loads((out / 'voc07.json').read_text())
+    path = tmp_path / 'saved.json'
+    path.write_text(json.dumps(before))
+    done = run_tool(
+        TOOL, cells, '--seeds', 3, '--out', out, '--save', path, '--keep',
+        *OPTIONS,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    after = json.loads(path.read_text())
+    assert after['runs'] == before['runs']
+    assert [len(run['config_sha256']) for run in after['runs']] == [64] * 4
+
+
 def test_table__title_without_a_file(cells, tmp_path, run_tool):
     done = run_tool(TOOL, cells, '--out', tmp_path, '--title', 'None')
     assert done.returncode == 1

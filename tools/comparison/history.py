@@ -65,6 +65,7 @@ def describe_run(
         commit=' '.join(
             dict.fromkeys(c for part in parts for c in commits_of(part))
         ),
+        **processor(parts),
         **last_stage(records),
         **costs(parts),
         **speed(records, batch_size),
@@ -96,11 +97,35 @@ def first_trained(own: Sequence[dict]) -> float:
 def commits_of(run: Run) -> list[str]:
     """Commits of the code that trained it, the earliest first."""
     noted = run.commit.read_text().split() if run.commit.is_file() else []
-    logged = [
-        json.loads(path.read_text()).get('commit')
+    logged = [record.get('commit') for record in records_of(run)]
+    return [*dict.fromkeys([*noted, *filter(None, logged)])]
+
+
+def processor(parts: Sequence[Run]) -> dict[str, bool]:
+    """Whether all processors that trained compute in bfloat16, if known.
+
+    Where one does not, configs that ask for bfloat16 train in float32.
+
+    Args:
+        parts (Sequence[Run]): A run, behind its first round if that is
+            another one's.
+    """
+    answers = [
+        record.get('machine', {}).get('bfloat16')
+        for part in parts
+        for record in records_of(part)
+    ]
+    if not answers or None in answers:
+        return {}
+    return dict(bfloat16=all(answers))
+
+
+def records_of(run: Run) -> list[dict[str, Any]]:
+    """What each part of a run has noted at its start."""
+    return [
+        json.loads(path.read_text())
         for path in sorted(run.folder.glob('*/run.json'))
     ]
-    return [*dict.fromkeys([*noted, *filter(None, logged)])]
 
 
 def last_stage(records: Sequence[dict]) -> dict[str, float]:

@@ -23,6 +23,8 @@ from .processes import STOPPED, Stretch, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ROOT / 'tools' / 'train.py'
+# Has the digest of all that a run depends on but its seed.
+_MARKER = 'config.sha256'
 # Where there is no git.
 NO_COMMIT = 'unknown'
 
@@ -95,13 +97,18 @@ def claim(run: Run, text: str) -> None:
         ConfigError: If the folder holds a run that depends on something else.
     """
     digest = hashlib.sha256(text.encode()).hexdigest()
-    marker = run.folder / 'config.sha256'
+    marker = run.folder / _MARKER
     if marker.is_file() and marker.read_text() != digest:
         raise ConfigError(
             f'{run.folder} holds a run of another state of {run.config}; '
             'remove that folder, or choose another --work-dir'
         )
     replace_text(marker, digest)
+
+
+def digest_in(folder: Path) -> str:
+    """Of the config, overrides merged, whose run a folder was marked as."""
+    return (folder / _MARKER).read_text()
 
 
 def train_one(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-
-from mmisl.engine.run_facts import machine, versions
+from saved_results import results_file
 
 from .published import published
 from .runs import CellRun, length_of
@@ -36,17 +34,13 @@ def detection_document(
         command (str): That makes the numbers.
 
     Returns:
-        dict[str, Any]: Plain values: ``kind``, ``title``, ``command``,
-        ``date``, ``versions``, ``machine``, ``detector`` and ``runs``.
+        dict[str, Any]: A file of results with its ``detector``.
     """
     names = dict.fromkeys(run.name for run in runs)
-    return dict(
-        kind='detectors',
+    return results_file(
+        'detectors',
         title=title,
         command=command,
-        date=time.strftime('%Y-%m-%d'),
-        versions=versions(),
-        machine=machine(),
         detector=_in_common(_facts(configs[name]) for name in names),
         runs=[_run(run) for run in runs],
     )
@@ -93,5 +87,7 @@ def _run(run: CellRun) -> dict[str, Any]:
         config=cell.config,
         checkpoint=cell.checkpoint,
         **{key: result[key] for key in _RESULT_KEYS},
+        config_sha256=result['settings']['config sha256'],
+        checkpoint_sha256=result['settings']['checkpoint sha256'],
         supplement=published(cell.published) if cell.published else None,
     )

@@ -17,9 +17,17 @@ def describe_origin(results: Results) -> str:
         _commits(results),
         _seeds(results),
         _machine(head['machine']),
+        *map(_earlier, head.get('earlier', [])),
     ]
     sentences = '. '.join(fact for fact in facts if fact)
     return f'```\n{head["command"].strip()}\n```\n\n{sentences}.\n'
+
+
+def _earlier(state: Mapping[str, Any]) -> str:
+    return (
+        f'Other runs: {state["date"]}, {_versions(state["versions"])}, on '
+        f'{_machine(state["machine"])}'
+    )
 
 
 def _versions(versions: Mapping[str, Any]) -> str:
@@ -49,12 +57,20 @@ def _count(one: str, many: str, items: list[str]) -> str:
     return f'{one if len(items) == 1 else many} {", ".join(items)}'
 
 
+def _bfloat16(has_it: bool | None) -> str:
+    """Of the processor; of it hangs in which precision it trains."""
+    if has_it is None:  # not noted
+        return ''
+    return f'{"with" if has_it else "without"} bfloat16'
+
+
 def _machine(machine: Mapping[str, Any]) -> str:
     gpus = machine.get('gpus', [])
     parts = [
         str(machine.get('processor', '')),
         f'{machine["cores"]} cores' if 'cores' in machine else '',
         f'{machine["memory_gib"]} GiB' if 'memory_gib' in machine else '',
+        _bfloat16(machine.get('bfloat16')),
         ', '.join(map(str, gpus)) if gpus else 'no GPU',
     ]
     return ', '.join(part for part in parts if part)

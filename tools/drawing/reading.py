@@ -15,6 +15,8 @@ from common import ConfigError
 KINDS = ('methods', 'miners', 'detectors')
 _TEXTS = ('title', 'command', 'date')
 _OBJECTS = ('versions', 'machine')
+# What a file says of each of its former states.
+_STATE = dict(date=str, versions=dict, machine=dict)
 # Mixing up a share and a percentage would shift a number by two digits.
 _SHARES = (
     'purity',
@@ -148,6 +150,14 @@ def _check_head(path: Path, head: Any) -> None:
     if kind == 'methods':
         _require(path, isinstance(knn, dict), 'budget.knn', 'an object', knn)
     _require(path, isinstance(gpus, list), 'machine.gpus', 'a list', gpus)
+    earlier = head.get('earlier', [])
+    _require(path, isinstance(earlier, list), 'earlier', 'a list', earlier)
+    for state in earlier:
+        is_state = isinstance(state, dict) and all(
+            isinstance(state.get(key), each) for key, each in _STATE.items()
+        )
+        wanted = f'a list of objects with {", ".join(_STATE)}'
+        _require(path, is_state, 'earlier', wanted, state)
     runs = head.get('runs')
     is_list = isinstance(runs, list) and len(runs) > 0
     _require(path, is_list, 'runs', 'a list of at least one run', runs)

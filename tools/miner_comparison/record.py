@@ -7,13 +7,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from files import write_json
+from saved_results import results_file, taken_over
 
-from mmisl.engine.run_facts import commit_of_code, machine, versions
+from mmisl.engine.run_facts import commit_of_code
 
 from .variants import Variant
 
@@ -56,17 +56,14 @@ class Record:
     ) -> None:
         self.path = path
         found = _read(path, features['key'])
-        commands = found.get('command', '').splitlines()
-        self._content = dict(
-            kind=KIND,
+        self._content = results_file(
+            KIND,
             title=title or found.get('title', default_title),
-            command='\n'.join(dict.fromkeys([*commands, command])),
-            date=date.today().isoformat(),
-            versions=versions(),
-            machine=machine(),
+            command=command,
             features={**found.get('features', {}), **features},
             runs=found.get('runs', []),
         )
+        self._content.update(taken_over(found, self._content))
         self._commit = commit_of_code()
         self.key = features['key']
 
@@ -132,10 +129,7 @@ class Record:
         self.runs.extend(
             run for run in found.get('runs', []) if _place_of(run) not in known
         )
-        commands = [found.get('command', ''), self._content['command']]
-        self._content['command'] = '\n'.join(
-            dict.fromkeys('\n'.join(commands).strip().splitlines())
-        )
+        self._content.update(taken_over(found, self._content))
 
 
 @contextmanager
