@@ -137,7 +137,11 @@ def compare(args: argparse.Namespace) -> None:
     ]
     if args.save is not None:
         check_save(
-            args.save, runs, keep=args.keep, baselines=(PIXELS, UNTRAINED)
+            args.save,
+            runs,
+            kind='methods',
+            keep=args.keep,
+            baselines=(PIXELS, UNTRAINED),
         )
     check_inputs(runs, configs)
     first_rounds = first_rounds_of(runs, configs, args)

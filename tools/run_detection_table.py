@@ -137,7 +137,7 @@ def run_table(args: argparse.Namespace) -> None:
         for cell in cells
     ]
     if args.save is not None:
-        check_save(args.save, runs, keep=args.keep)
+        check_save(args.save, runs, kind='detectors', keep=args.keep)
     for run in runs:
         settings = settings_of(
             run, configs[run.name], processes=args.launcher_gpus

@@ -61,6 +61,7 @@ def check_save(
     path: Path,
     runs: Sequence[Run],
     *,
+    kind: str,
     keep: bool,
     baselines: Collection[str] = (),
 ) -> None:
@@ -69,6 +70,7 @@ def check_save(
     Args:
         path (Path): File to save to, which need not exist.
         runs (Sequence[Run]): All that are wanted.
+        kind (str): Of the file.
         keep (bool): Whether runs that are not finished here stay in the file.
         baselines (Collection[str]): Names of what is measured anew each time.
 
@@ -78,7 +80,8 @@ def check_save(
     """
     if not path.is_file():
         return
-    saved = {(run['name'], run['seed']) for run in read_saved(path)['runs']}
+    held = read_saved(path, kind)['runs']
+    saved = {(run['name'], run['seed']) for run in held}
     if keep:
         return
     finished = {(run.name, run.seed) for run in runs if run.result.is_file()}
@@ -97,7 +100,7 @@ def check_save(
         )
 
 
-def read_saved(path: Path) -> dict[str, Any]:
+def read_saved(path: Path, kind: str) -> dict[str, Any]:
     """A file of results that is to be written again.
 
     Raises:
@@ -107,10 +110,14 @@ def read_saved(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text())
         for run in found['runs']:
             run['name'], run['seed']
-    except (ValueError, KeyError, TypeError) as error:
+        is_ours = found['kind'] == kind
+    except (ValueError, KeyError, TypeError):
+        is_ours = False
+    if not is_ours:
         raise ConfigError(
-            f'--save {path} is no file of results; name another file'
-        ) from error
+            f'--save {path} is no file of results of the kind {kind!r}; name '
+            'another file'
+        )
     return found
 
 
@@ -135,15 +142,14 @@ def keep_runs(
     """
     if not path.is_file():
         return content
-    found = read_saved(path)
+    found = read_saved(path, content['kind'])
     facts = _FACTS[content['kind']]
-    for key in ('kind', facts):
-        if found.get(key) != content[key]:
-            raise ConfigError(
-                f'--save {path} has {key} {found.get(key)!r}, and what is '
-                f'finished here {content[key]!r}: they do not compare; name '
-                'another file'
-            )
+    if found.get(facts) != content[facts]:
+        raise ConfigError(
+            f'--save {path} has the {facts} {found.get(facts)!r}, and what '
+            f'is finished here {content[facts]!r}: they do not compare; name '
+            'another file'
+        )
     _check_configs(path, found['runs'], content['runs'])
     new = {_place(run, seedless): run for run in content['runs']}
     runs = [new.pop(_place(run, seedless), run) for run in found['runs']]

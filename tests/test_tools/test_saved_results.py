@@ -1,5 +1,6 @@
 """Files of results that a command saves to, or goes on with."""
 
+import functools
 import importlib
 import json
 from pathlib import Path
@@ -51,7 +52,7 @@ def write(path, **changes):
 
 
 def test_check_save__runs_that_would_be_lost(saved, tools, tmp_path):
-    check = saved.check_save
+    check = functools.partial(saved.check_save, kind='methods')
     run = tools('comparison.runs').Run(
         Path('c/isl.py'), 3, tmp_path / 'isl' / 'seed3'
     )
@@ -61,10 +62,11 @@ def test_check_save__runs_that_would_be_lost(saved, tools, tmp_path):
     run.folder.mkdir(parents=True)
     run.result.write_text('{}')
     held = [dict(name='raw pixels', seed=9), dict(name='isl', seed=3)]
-    path.write_text(json.dumps(dict(runs=held)))
+    path.write_text(json.dumps(dict(kind='methods', runs=held)))
     check(path, [run], keep=False, baselines=['raw pixels'])
 
-    text = json.dumps(dict(runs=[*held, dict(name='npid', seed=1)]))
+    held = [*held, dict(name='npid', seed=1)]
+    text = json.dumps(dict(kind='methods', runs=held))
     path.write_text(text)
     with pytest.raises(
         ConfigError, match=r'1 runs .*npid \(seed 1\).*--keep, or name an'
@@ -77,13 +79,22 @@ def test_check_save__runs_that_would_be_lost(saved, tools, tmp_path):
     assert path.read_text() == text
 
 
-@pytest.mark.parametrize('text', ['{', '[]', '{"runs": [{"name": "a"}]}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{',
+        '[]',
+        '{"kind": "methods", "runs": [{"name": "a"}]}',
+        '{"kind": "miners", "runs": []}',
+        '{"runs": []}',
+    ],
+)
 def test_check_save__a_file_of_something_else(saved, tmp_path, text):
     path = tmp_path / 'saved.json'
     path.write_text(text)
     for keep in (False, True):
         with pytest.raises(ConfigError, match='json is no file of results'):
-            saved.check_save(path, [], keep=keep)
+            saved.check_save(path, [], kind='methods', keep=keep)
 
 
 def test_keep_runs__without_a_file(saved, tmp_path):
@@ -133,7 +144,7 @@ def test_keep_runs__states_of_a_machine_are_told_once(saved, tmp_path):
     'changes, message',
     [
         (dict(budget=dict(BUDGET, epochs=3)), "budget .*'epochs': 3"),
-        (dict(kind='miners'), "kind 'miners'"),
+        (dict(kind='miners'), "no file of results of the kind 'methods'"),
         (
             dict(runs=[dict(name='npid', seed=0, config_sha256='b')]),
             r'npid \(seed 0\) of another config',
