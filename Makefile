@@ -13,8 +13,9 @@
 #   make browser
 #                a Chromium, where none is: tests open reports in it
 #
-# The first `make demo-detection` or `make test` compiles mmcv's ops (10 to 25
-# minutes).
+# The first `make demo-detection` or `make test` of a machine compiles mmcv's
+# ops (10 to 40 minutes); without CUDA pip keeps them in ~/.cache/mmisl for the
+# next .venv.
 #
 # PYTHON=/path/to/python3.11 names the interpreter that .venv is made with.
 
@@ -29,6 +30,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check \
 	--constraint $(CONSTRAINTS)
 BROWSERS := chromium chromium-browser google-chrome
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
+USER_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 
 .PHONY: setup demo demo-detection test lint proposals-env browser
 .DELETE_ON_ERROR:
@@ -90,21 +92,30 @@ $(VENV)/.dev-done: $(VENV)/.setup-done
 	@touch $@
 
 # The ops are compiled against the torch in .venv, once: ops that load are
-# kept. Without nvcc the GPUs are hidden from the build, which would fail.
+# kept. Without nvcc the GPUs are hidden from the build, which would fail; the
+# wheel then hangs on nothing but torch and Python, and stays in a pip cache of
+# its own: in the usual one a wheel without ops would pass for it. One that does
+# not load is thrown away.
 $(VENV)/.det-done: $(VENV)/.dev-done
 	@echo 'Installing onedl-mmdetection'
 	@$(PIP_INSTALL) --editable '.[cpu,report,dev,det]'
 	@if $(PY) -c 'import torch, mmcv._ext' 2>/dev/null; \
 	then touch $@; exit 0; fi; \
 	echo "Compiling the ops of onedl-mmcv with $(JOBS) jobs:" \
-		"10 to 25 minutes on 2 cores"; \
+		"10 to 40 minutes on 2 cores, if no .venv of this machine had them"; \
 	$(PIP_INSTALL) ninja packaging psutil setuptools wheel || exit 1; \
-	command -v nvcc >/dev/null || test -n "$$CUDA_HOME" \
-		|| export CUDA_VISIBLE_DEVICES=; \
+	cache=--no-cache-dir; kept=; \
+	if ! command -v nvcc >/dev/null && test -z "$$CUDA_HOME"; then \
+		export CUDA_VISIBLE_DEVICES=; \
+		torch=$$($(PY) -c 'import torch; print(torch.__version__)'); \
+		kept="$(USER_CACHE)/mmisl/mmcv-ops-torch-$$torch"; \
+		cache="--cache-dir=$$kept"; \
+	fi; \
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MAX_JOBS=$(JOBS) $(PIP_INSTALL) \
-		--no-cache-dir --no-build-isolation --no-deps --force-reinstall \
+		"$$cache" --no-build-isolation --no-deps --force-reinstall \
 		--no-binary onedl-mmcv onedl-mmcv || exit 1; \
-	$(PY) -c 'import torch, mmcv._ext' && touch $@
+	$(PY) -c 'import torch, mmcv._ext' || { rm -rf "$$kept"; exit 1; }; \
+	touch $@
 
 $(PROPOSALS_VENV)/.done: $(VENV)/.venv-done requirements/proposals.txt
 	@echo 'Making $(PROPOSALS_VENV) with numpy and the contrib wheel of OpenCV'
