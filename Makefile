@@ -92,10 +92,12 @@ $(VENV)/.dev-done: $(VENV)/.setup-done
 	@touch $@
 
 # The ops are compiled against the torch in .venv, once: ops that load are
-# kept. Without nvcc the GPUs are hidden from the build, which would fail; the
-# wheel then hangs on nothing but torch and Python, and stays in a pip cache of
-# its own: in the usual one a wheel without ops would pass for it. One that does
-# not load is thrown away.
+# kept. Without nvcc the GPUs are hidden from the build, which would fail. A
+# wheel without CUDA hangs on nothing but torch and Python, and stays in a pip
+# cache of its own: in the usual one a wheel without ops would pass for it. One
+# that does not load is thrown away.
+TORCH_WITHOUT_GPU := import torch; \
+	print("" if torch.cuda.is_available() else torch.__version__)
 $(VENV)/.det-done: $(VENV)/.dev-done
 	@echo 'Installing onedl-mmdetection'
 	@$(PIP_INSTALL) --editable '.[cpu,report,dev,det]'
@@ -104,10 +106,11 @@ $(VENV)/.det-done: $(VENV)/.dev-done
 	echo "Compiling the ops of onedl-mmcv with $(JOBS) jobs:" \
 		"10 to 40 minutes on 2 cores, if no .venv of this machine had them"; \
 	$(PIP_INSTALL) ninja packaging psutil setuptools wheel || exit 1; \
+	command -v nvcc >/dev/null || test -n "$$CUDA_HOME" \
+		|| export CUDA_VISIBLE_DEVICES=; \
 	cache=--no-cache-dir; kept=; \
-	if ! command -v nvcc >/dev/null && test -z "$$CUDA_HOME"; then \
-		export CUDA_VISIBLE_DEVICES=; \
-		torch=$$($(PY) -c 'import torch; print(torch.__version__)'); \
+	torch="$$($(PY) -c '$(TORCH_WITHOUT_GPU)')"; \
+	if test -n "$$torch" && test -z "$$FORCE_CUDA"; then \
 		kept="$(USER_CACHE)/mmisl/mmcv-ops-torch-$$torch"; \
 		cache="--cache-dir=$$kept"; \
 	fi; \
