@@ -3,16 +3,22 @@ import json
 import pytest
 
 
-def test_train_step__three_sides(tmp_path, run_tool):
+@pytest.mark.parametrize(
+    'options, precision', [([], 'float32'), (['--amp'], 'bfloat16')]
+)
+def test_train_step__three_sides(tmp_path, run_tool, options, precision):
     out = tmp_path / 'report.json'
     done = run_tool(
         'benchmark/train_step.py',
         *('--batch', 3, '--num-samples', 11, '--steps', 1),
         *('--repeats', 2, '--device', 'cpu', '--out', out),
+        *options,
         fresh=True,
     )
     assert done.returncode == 0, done.stderr
-    assert 'no figure of a GPU' in ' '.join(done.stdout.split())
+    printed = ' '.join(done.stdout.split())
+    assert 'no figure of a GPU' in printed
+    assert f'{precision}, channels' in printed
     rows = json.loads(out.read_text())['rows']
     assert [row['side'][:3] for row in rows] == ['(a)', '(b)', '(c)']
     for row in rows:

@@ -80,7 +80,10 @@ def make_config(args: argparse.Namespace, work_dir: str) -> Config:
     cfg.custom_hooks = [dict(type='MemoryBankHook')]
     cfg.visualizer = dict(type='Visualizer', vis_backends=[])
     cfg.model.channels_last = args.channels_last
-    if args.amp:
+    if args.amp and not torch.cuda.is_available():
+        # What is asked for is measured, also where it is slow.
+        cfg.optim_wrapper.update(type='CPUAmpOptimWrapper', emulate=True)
+    elif args.amp:
         # bfloat16 has the range of float32: a scaler would gain nothing, and
         # it reads a value in every step.
         cfg.optim_wrapper.update(
