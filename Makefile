@@ -6,7 +6,8 @@
 #   make demo-detection
 #                a detector from ISL, NPID and random weights, on the CPU
 #   make lint    ruff, codespell, mypy
-#   make test    all tests, two files at a time (12 minutes on 2 cores)
+#   make test    all tests, two files at a time (15 to 35 minutes on 2
+#                cores)
 #   make proposals-env
 #                .venv-proposals, where tools/make_proposals.py runs selective
 #                search: OpenCV's contrib wheel cannot stand beside mmcv's
