@@ -58,7 +58,7 @@ def _count(one: str, many: str, items: list[str]) -> str:
 
 
 def _bfloat16(has_it: bool | None) -> str:
-    """Of the processor; of it hangs in which precision it trains."""
+    """Of the processor: whether training is in it or in float32."""
     if has_it is None:  # not noted
         return ''
     return f'{"with" if has_it else "without"} bfloat16'
