@@ -81,9 +81,9 @@ def check_save(
     if not path.is_file():
         return
     held = read_saved(path, kind)['runs']
-    saved = {(run['name'], run['seed']) for run in held}
     if keep:
         return
+    saved = {(run['name'], run['seed']) for run in held}
     finished = {(run.name, run.seed) for run in runs if run.result.is_file()}
     lost = sorted(
         (name, seed)
