@@ -278,6 +278,23 @@ def test_draw_results__origin(page):
     ) in page
 
 
+def test_paired_difference__of_one_kind_of_processor(module):
+    plain = [
+        dict(seed=0, knn=40.0),
+        dict(seed=1, knn=41.0),
+        dict(seed=2, knn=42.0, bfloat16=False),
+        dict(seed=3, knn=43.0, bfloat16=False),
+    ]
+    mined = [
+        dict(seed=3, knn=44.0, bfloat16=True),
+        dict(seed=2, knn=41.5, bfloat16=False),
+        dict(seed=1, knn=50.0, bfloat16=False),
+        dict(seed=0, knn=41.0),
+    ]
+    paired = module('drawing.pairing').paired_difference(mined, plain, 'knn')
+    assert (paired.seeds, paired.values) == ([0, 2], [1.0, -0.5])
+
+
 def test_describe_origin__of_several_machines(module):
     state = dict(
         date='2025-12-31',

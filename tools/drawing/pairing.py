@@ -54,9 +54,17 @@ def paired_difference(mined: Runs, plain: Runs, key: str) -> Difference:
     """Differences of a number between runs with the same seed.
 
     Runs of one seed begin from the same weights and see the same batches, so
-    that much of the spread between seeds falls out.
+    that much of the spread between seeds falls out. It does not where one
+    trained in bfloat16 and the other on a processor without: no pair is made
+    of those.
     """
-    before = {run['seed']: run[key] for run in plain if key in run}
-    after = {run['seed']: run[key] for run in mined if key in run}
-    seeds = sorted(before.keys() & after.keys())
-    return Difference(seeds, [after[seed] - before[seed] for seed in seeds])
+    before = {run['seed']: run for run in plain if key in run}
+    after = {run['seed']: run for run in mined if key in run}
+    seeds = [
+        seed
+        for seed in sorted(before.keys() & after.keys())
+        if before[seed].get('bfloat16') == after[seed].get('bfloat16')
+    ]
+    return Difference(
+        seeds, [after[seed][key] - before[seed][key] for seed in seeds]
+    )
